@@ -1,0 +1,117 @@
+"""Certificates of servers that cannot renew their own: renewed at a third of their life, and read again by the server.
+A renewal is not done until the server is seen to serve the new one; one that failed is tried again (02.4, 02.3)."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from stack import bao, identity, process
+from stack.broker import Broker, KafkaError
+from stack.settings import Stack, StackError
+
+log = logging.getLogger("keeper.renewal")
+
+KEEPER = "keeper"
+# Envoy and Prometheus notice a renamed file themselves; OpenBao reads its client certificate at each new connection.
+READ_THEMSELVES = ("gateway", "prometheus", "openbao")
+TOLD = ("postgres", "kafka")
+_PATIENCE = 3.0
+# PostgreSQL's SSLRequest: length 8, code 80877103 (protocol 3.0, message formats).
+_SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+
+
+class Renewal:
+    """What is due and what a server has still to be told. Both outlive an outage of OpenBao or of the server."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        # A keeper that died between writing and telling left no note: tell both once at the start.
+        self.untold: set[str] = set(TOLD)
+
+    def due(self) -> list[str]:
+        """Names whose certificate has used a third of its life, the keeper first: the others are asked for with its own."""
+        names = (KEEPER, *TOLD, *READ_THEMSELVES)
+        return [name for name in names if identity.life(self._stack, name) < identity.FRESH]
+
+    async def step(self) -> None:
+        """Renew what is due and tell servers. Raises StackError when OpenBao is away; nothing is lost by that."""
+        due = self.due()
+        if KEEPER in due:
+            # Expired (the machine slept, OpenBao was long away): its own certificate opens nothing any more.
+            expired = identity.life(self._stack, KEEPER) <= 0
+            await identity.issue(self._stack, KEEPER, by="bootstrap" if expired else KEEPER)
+            log.info("renewed", extra={"program": KEEPER})
+        if others := [name for name in due if name != KEEPER]:
+            async with bao.session(self._stack, KEEPER) as session:
+                for name in others:
+                    await identity.renew(session, self._stack, name)
+                    self.untold |= {name} & set(TOLD)
+                    log.info("renewed", extra={"program": name})
+        for name in sorted(self.untold):
+            if await asyncio.to_thread(self._told, name):
+                self.untold.discard(name)
+
+    def _told(self, name: str) -> bool:
+        """Have a server read its certificate again; whether it then serves the one on disk."""
+        try:
+            if served(self._stack, name) == _on_disk(self._stack, name):
+                return True
+            if name == "postgres":
+                _signal(self._stack, name, signal.SIGHUP)
+            else:
+                with Broker(self._stack, KEEPER) as broker:
+                    broker.reread_certificate(self._stack)
+        except ssl.SSLCertVerificationError:
+            # It serves an expired certificate. PostgreSQL reads the new one when told; a broker takes orders only over
+            # a connection that it can no longer offer, so it is stopped and the supervisor starts it again.
+            _signal(self._stack, name, signal.SIGHUP if name == "postgres" else signal.SIGTERM)
+            log.warning("expired certificate served, server told by signal", extra={"program": name})
+        except (OSError, KafkaError) as away:
+            log.info("not told yet", extra={"program": name, "error": type(away).__name__})
+        return False
+
+
+def served(stack: Stack, name: str) -> bytes:
+    """The certificate (DER) that PostgreSQL or Kafka serves now. Raises OSError, or SSLCertVerificationError if it is
+    not valid; blocking."""
+    context = bao.tls(stack, KEEPER)
+    with socket.create_connection(("127.0.0.1", stack.port_of(name)), timeout=_PATIENCE) as plain:
+        if name == "postgres":
+            plain.sendall(_SSL_REQUEST)
+            if plain.recv(1) != b"S":
+                message = "PostgreSQL offers no TLS"
+                raise OSError(message)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
+            return encrypted.getpeercert(binary_form=True) or b""
+
+
+def _on_disk(stack: Stack, name: str) -> bytes:
+    pem = (stack.identity(name) / "identity.pem").read_bytes()
+    return x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
+
+
+def _signal(stack: Stack, name: str, number: signal.Signals) -> None:
+    """To the server alone: its children have signals of their own."""
+    for server in process.living(stack):
+        if server.name == name:
+            os.kill(server.pid, number)
+
+
+async def keep(stack: Stack) -> None:
+    """Look every second, for ever. OpenBao away or sealed is said once and tried again."""
+    renewal = Renewal(stack)
+    said = ""
+    while True:
+        try:
+            await renewal.step()
+            said = ""
+        except (StackError, OSError) as refused:
+            if said != (said := str(refused)):
+                log.warning("certificates wait", extra={"cause": said})
+        await asyncio.sleep(1)

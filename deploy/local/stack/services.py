@@ -1,0 +1,89 @@
+"""The platform's own services as local processes, and the migrations that run before them.
+
+A service is told names, paths and ports, never a secret (02.4).
+"""
+
+import asyncio
+import os
+import sys
+
+import httpx2
+
+from stack import bao, openbao
+from stack.program import NotReady, Program
+from stack.settings import Stack, StackError
+
+
+def program(stack: Stack, service: str) -> Program:
+    """A service's process."""
+    return Program(
+        name=service,
+        command=[sys.executable, "-m", service, "serve"],
+        environment=environment(stack, service),
+        ready=lambda: _ready(stack, service),
+    )
+
+
+def collector(stack: Stack) -> Program:
+    """audit's second process, which reads OpenBao's audit log."""
+    return Program(
+        name="audit_collector",
+        command=[sys.executable, "-m", "audit", "collect"],
+        environment={**environment(stack, "audit"), "KONCI_VAULT_AUDIT_LOG": str(openbao.audit_log(stack))},
+        ready=_at_once,
+    )
+
+
+def environment(stack: Stack, service: str, *, identity: str | None = None) -> dict[str, str]:
+    """What a service's process reads as settings (`guard.settings`)."""
+    own = {
+        "KONCI_IDENTITY": str(stack.identity(identity or service)),
+        "KONCI_LISTEN_PORT": str(stack.port_of(service)),
+        "KONCI_VAULT": stack.url_of("openbao"),
+        "KONCI_DATABASE_HOST": "127.0.0.1",
+        "KONCI_DATABASE_PORT": str(stack.port_of("postgres")),
+        "KONCI_DATABASE_NAME": service,
+        "KONCI_KAFKA": f"127.0.0.1:{stack.port_of('kafka')}",
+        "KONCI_AUTH": stack.url_of("auth"),
+        "KONCI_ISSUER": stack.url_of("gateway"),
+        "KONCI_TRACES": str(stack.folder("traces")),
+        "KONCI_KEY_CACHE_SECONDS": f"{stack.key_cache_seconds:g}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return own | ({"KONCI_OTLP": stack.otlp} if stack.otlp else {})
+
+
+async def migrate(stack: Stack, service: str) -> None:
+    """Bring a service's tables to its migrations, as a user that lives ten minutes. Raises StackError with the reason."""
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        service,
+        "migrate",
+        env={"PATH": path, "LANG": "C.UTF-8", "TZ": "UTC", **environment(stack, service, identity="migrator")},
+        cwd=stack.run,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    log = stack.log(f"{service}-migrate")
+    log.write_bytes(output)
+    if process.returncode:
+        said = output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        message = f"the migrations of {service} failed ({said[-1][:300]}): see {log}"
+        raise StackError(message)
+
+
+async def _ready(stack: Stack, service: str) -> None:
+    try:
+        async with bao.client(stack, base_url=stack.url_of(service)) as http:
+            answer = await http.get("/readyz", timeout=2.0)
+    except (httpx2.TransportError, OSError) as error:
+        raise NotReady(f"no answer on port {stack.port_of(service)} ({type(error).__name__})") from error
+    if not answer.is_success:
+        raise NotReady(f"/readyz says {answer.status_code}")
+
+
+async def _at_once() -> None:
+    """No listener to ask: that it stays up is what supervisord sees."""

@@ -1,0 +1,16 @@
+# The service audit: its certificate, its database users, the keys of its clients.
+# It cannot delete or export a key, and reaches no other service's mount, user or certificate (02.3, 04.3).
+
+path "pki/issue/audit" { capabilities = ["create", "update"] }
+path "database/creds/audit-request" { capabilities = ["read"] }
+path "database/creds/audit-job" { capabilities = ["read"] }
+path "kv/data/audit/*" { capabilities = ["read"] }
+
+# One key per client; named by the client's id.
+path "transit/audit/keys/+" {
+  capabilities      = ["create", "read", "update"]
+  denied_parameters = { "exportable" = [], "allow_plaintext_backup" = [], "derived" = [], "type" = [] }
+}
+path "transit/audit/datakey/plaintext/+" { capabilities = ["create", "update"] }
+path "transit/audit/decrypt/+" { capabilities = ["create", "update"] }
+path "transit/audit/rewrap/+" { capabilities = ["create", "update"] }

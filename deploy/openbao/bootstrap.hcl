@@ -1,0 +1,35 @@
+# The bootstrap identity (certificate signed by the root on this machine): brings OpenBao's configuration to what this
+# folder says, at every `up`. It can issue any certificate; it cannot unwrap a key, read a data key or make a database user.
+
+path "sys/mounts"                                   { capabilities = ["read"] }
+path "sys/mounts/*"                                 { capabilities = ["create", "read", "update"] }
+path "sys/policies/acl/*"                           { capabilities = ["create", "read", "update"] }
+path "sys/config/auditing/request-headers/*"        { capabilities = ["create", "read", "update", "sudo"] }
+path "auth/cert/config"                             { capabilities = ["create", "read", "update"] }
+path "auth/cert/certs/*"                            { capabilities = ["create", "read", "update"] }
+
+# Evidence that no root token lives.
+path "auth/token/accessors"                         { capabilities = ["list", "sudo"] }
+path "auth/token/accessors/"                        { capabilities = ["list", "sudo"] }
+path "auth/token/lookup-accessor"                   { capabilities = ["create", "update"] }
+
+path "pki/intermediate/generate/internal"           { capabilities = ["create", "update"] }
+path "pki/intermediate/set-signed"                  { capabilities = ["create", "update"] }
+path "pki/config/issuers"                           { capabilities = ["create", "read", "update"] }
+path "pki/issuer/+"                                 { capabilities = ["read"] }
+path "pki/issuers"                                  { capabilities = ["list"] }
+path "pki/issuers/"                                 { capabilities = ["list"] }
+path "pki/roles/*"                                  { capabilities = ["create", "read", "update"] }
+path "pki/issue/*"                                  { capabilities = ["create", "update"] }
+path "pki/revoke"                                   { capabilities = ["create", "update"] }
+
+path "database/config/postgres"                     { capabilities = ["create", "read", "update"] }
+path "database/rotate-root/postgres"                { capabilities = ["create", "update"] }
+path "database/roles/*"                             { capabilities = ["create", "read", "update"] }
+
+path "transit/auth/keys/token-signing"              { capabilities = ["create", "read", "update"] }
+
+# Created once with check-and-set; never overwritten.
+path "kv/data/+/seal"                               { capabilities = ["create", "read"] }
+path "kv/data/auth/email-index"                     { capabilities = ["create", "read"] }
+path "kv/data/auth/pepper"                          { capabilities = ["create", "read"] }

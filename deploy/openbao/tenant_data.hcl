@@ -1,0 +1,16 @@
+# The service tenant_data: its certificate, its database users, the keys of its clients.
+# It cannot delete or export a key, and reaches no other service's mount, user or certificate (02.3, 04.3).
+
+path "pki/issue/tenant_data" { capabilities = ["create", "update"] }
+path "database/creds/tenant_data-request" { capabilities = ["read"] }
+path "database/creds/tenant_data-job" { capabilities = ["read"] }
+path "kv/data/tenant_data/*" { capabilities = ["read"] }
+
+# One key per client; named by the client's id.
+path "transit/tenant_data/keys/+" {
+  capabilities      = ["create", "read", "update"]
+  denied_parameters = { "exportable" = [], "allow_plaintext_backup" = [], "derived" = [], "type" = [] }
+}
+path "transit/tenant_data/datakey/plaintext/+" { capabilities = ["create", "update"] }
+path "transit/tenant_data/decrypt/+" { capabilities = ["create", "update"] }
+path "transit/tenant_data/rewrap/+" { capabilities = ["create", "update"] }

@@ -1,0 +1,168 @@
+"""Batch consumption: handled, committed in the database, only then acknowledged (04.4, invariant 6).
+
+A message that cannot be handled goes to `<topic>.dlq` with its origin and cause, and its partition goes on. Handlers
+must be able to see a message twice: what they store carries the event's id as its key.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from guard import errors, telemetry
+from guard.kafka import Kafka
+
+_log = logging.getLogger("guard.inbox")
+_BATCH = 500
+_TRIES = 3  # of one message by itself, before it is a dead letter
+_STUCK_AFTER = 5.0  # seconds with lag and without progress (aiokafka issue 1154: no error is raised)
+_TRANSIENT = (
+    errors.Unavailable,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InsufficientPrivilegeError,
+    OSError,
+    TimeoutError,
+    KafkaError,
+)
+
+Handler = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
+"""Stores a batch in one database transaction. A lasting fault of one message may be any other exception."""
+
+
+class Consumer:
+    """Consumes `topics` for one service, for as long as the process lives."""
+
+    def __init__(self, kafka: Kafka, topics: Sequence[str], handler: Handler, *, purpose: str) -> None:
+        self._kafka = kafka
+        self._purpose = purpose
+        self._topics = topics
+        self._handler = handler
+        self._dead_letters: AIOKafkaProducer | None = None
+        self.is_running = False
+
+    async def run(self) -> None:
+        """Runs until cancelled: Kafka or the database away is waited for, a stuck client is replaced."""
+        try:
+            while True:
+                consumer = self._kafka.consumer(self._topics, self._purpose)
+                try:
+                    await consumer.start()
+                    self.is_running = True
+                    await self._consume(consumer)
+                except (KafkaError, OSError, TimeoutError, IllegalStateError) as failed:
+                    _log.warning("consumer restarts", extra={"error": type(failed).__name__})
+                    await asyncio.sleep(0.5)
+                finally:
+                    self.is_running = False
+                    await _stop(consumer)
+        finally:
+            if self._dead_letters is not None:
+                await _stop(self._dead_letters)
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        progressed_at = time.monotonic()
+        while True:
+            fetched = await consumer.getmany(timeout_ms=200, max_records=_BATCH)
+            records = [record for batch in fetched.values() for record in batch]
+            if records:
+                await self._handle(records)
+                try:
+                    await consumer.commit()
+                except CommitFailedError:
+                    # The group moved on without us; the new owner sees these again and knows their ids.
+                    _log.info("partitions moved before the commit")
+                progressed_at = time.monotonic()
+            elif time.monotonic() - progressed_at > _STUCK_AFTER:
+                if await _lag(consumer):
+                    _log.warning("consumer is stuck and is replaced")
+                    return
+                progressed_at = time.monotonic()
+
+    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
+        failures = 0
+        while True:
+            try:
+                with telemetry.consumed(records):
+                    await self._handler(records)
+            except _TRANSIENT as failed:
+                failures += 1
+                _log.warning("batch waits", extra={"error": type(failed).__name__, "attempt": failures})
+                await asyncio.sleep(min(0.1 * 2**failures, 2.0))
+            except Exception as failed:  # noqa: BLE001 - any fault of a handler must isolate its message, whatever it is
+                await self._isolate(records, failed)
+                return
+            else:
+                return
+
+    async def _isolate(self, records: Sequence[ConsumerRecord], failed: Exception) -> None:
+        _log.warning("batch is taken one by one", extra={"error": type(failed).__name__})
+        for record in records:
+            await self._handle_alone(record)
+
+    async def _handle_alone(self, record: ConsumerRecord) -> None:
+        tries = 0
+        waits = 0
+        while True:
+            try:
+                await self._handler([record])
+            except _TRANSIENT:
+                waits += 1
+                await asyncio.sleep(min(0.1 * 2**waits, 2.0))
+            except Exception as failed:  # noqa: BLE001 - see above
+                tries += 1
+                if tries >= _TRIES:
+                    await self._bury(record, failed)
+                    return
+            else:
+                return
+
+    async def _bury(self, record: ConsumerRecord, failed: Exception) -> None:
+        headers = [
+            ("origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
+            # The type and never the text: messages of validators quote what they refuse.
+            ("cause", type(failed).__name__.encode()),
+            *record.headers,
+        ]
+        telemetry.dead_letters.labels(record.topic).inc()
+        for attempt in range(_TRIES):
+            try:
+                if self._dead_letters is None:
+                    producer = self._kafka.producer()
+                    await producer.start()
+                    self._dead_letters = producer
+                await self._dead_letters.send_and_wait(
+                    f"{record.topic}.dlq", record.value, key=record.key, headers=headers
+                )
+            except (KafkaError, OSError, TimeoutError) as refused:
+                _log.warning("dead letter refused", extra={"error": type(refused).__name__, "attempt": attempt})
+                await asyncio.sleep(0.2 * 2**attempt)
+            else:
+                return
+        # The partition must not wait for its dead-letter topic; the sender's outbox still holds the message.
+        _log.error("dead letter dropped", extra={"origin": headers[0][1].decode(), "cause": type(failed).__name__})
+
+
+async def _lag(consumer: AIOKafkaConsumer) -> bool:
+    assigned = consumer.assignment()
+    ends = await asyncio.wait_for(consumer.end_offsets(list(assigned)), 5)
+    for partition, end in ends.items():
+        if await asyncio.wait_for(consumer.position(partition), 5) != end:
+            return True
+    return not assigned
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), 5)
+    except (KafkaError, OSError, TimeoutError) as failed:
+        _log.warning("client did not stop cleanly", extra={"error": type(failed).__name__})

@@ -1,0 +1,155 @@
+"""What a service says about itself: JSON logs, Prometheus metrics, spans (07.1). None of it ever holds personal data.
+
+A log line is a fixed text and a few named fields; a field that is not on the list here is dropped, not printed.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiokafka.structs import ConsumerRecord
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge, Histogram
+
+# The only fields a log line may have beside its text. Ids of clients and events are ours; content never is.
+_FIELDS = (
+    "error", "attempt", "status", "operation", "migration", "origin", "cause", "request_id", "route", "at", "count",
+    "kid", "topic", "offset", "seconds", "client_id", "program",
+)  # fmt: skip
+_QUIET = ("uvicorn", "aiokafka", "httpx2", "httpcore2", "asyncio", "asyncpg", "opentelemetry", "hvac", "urllib3")
+_TRACE_BYTES = 50 * 2**20  # of one trace file, then it begins again: a convenience, not an archive
+
+requests = Histogram(
+    "konci_request_seconds", "Requests by route and status", ["service", "method", "route", "status"],
+    buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 5, 10),
+)  # fmt: skip
+outbox_waiting = Gauge("konci_outbox_waiting", "Outbox rows not yet confirmed", ["service"])
+outbox_age = Gauge("konci_outbox_age_seconds", "Age of the oldest outbox row", ["service"])
+outbox_sent = Counter("konci_outbox_sent", "Outbox rows handed to Kafka", ["service"])
+outbox_failures = Counter("konci_outbox_failures", "Outbox turns that failed", ["service"])
+dead_letters = Counter("konci_dead_letters", "Messages that could not be handled", ["topic"])
+vault_turns = Counter("konci_vault_turns", "Renewals of certificate, token and database users", ["service"])
+certificate_ends = Gauge("konci_certificate_ends_seconds", "Unix time at which the certificate ends", ["service"])
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("guard")
+
+
+def request_id() -> str:
+    """The id of the request that is being served, or an empty text."""
+    return _request_id.get()
+
+
+def set_request_id(value: str) -> None:
+    """Names the request that this task serves, for logs and for OpenBao's audit device."""
+    _request_id.set(value)
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Third parties format values into their texts; only their name and level leave the process.
+        ours = record.name.startswith(("guard", self._service))
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "said": str(record.msg) if ours else f"{record.module}:{record.lineno}",
+        }
+        line.update({name: record.__dict__[name] for name in _FIELDS if name in record.__dict__})
+        if _request_id.get():
+            line["request_id"] = _request_id.get()
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["at_line"] = where(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+
+def where(error: BaseException) -> str:
+    """File and line where `error` was raised, without its text: texts quote what they refuse."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+
+
+def start(service: str, *, traces: Path | None, otlp: str | None) -> None:
+    """Sets up logging and spans for this process. Call once, before anything else."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines(service))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    exporter: SpanExporter | None = None
+    if otlp is not None:
+        exporter = OTLPSpanExporter(endpoint=f"{otlp}/v1/traces")
+    elif traces is not None:
+        exporter = _SpanFile(traces / f"{service}.jsonl")
+    if exporter is not None:
+        provider = TracerProvider(resource=Resource({"service.name": service}))
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
+        trace.set_tracer_provider(provider)
+
+
+class _SpanFile(SpanExporter):
+    """Spans as JSON lines, for a machine without a collector."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        mode = "w" if self._path.exists() and self._path.stat().st_size > _TRACE_BYTES else "a"
+        with self._path.open(mode, encoding="utf-8") as out:
+            out.writelines(span.to_json(indent=None) + "\n" for span in spans)
+        return SpanExportResult.SUCCESS
+
+
+@contextmanager
+def served(method: str, headers: dict[str, str]) -> Iterator[Span]:
+    """The span of one request, a child of the gateway's when `headers` carry its `traceparent`."""
+    parent = _propagator.extract(headers)
+    with _tracer.start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
+        yield span
+
+
+@contextmanager
+def consumed(records: Sequence[ConsumerRecord]) -> Iterator[None]:
+    """A span for a batch, linked to the access that made each message, and one inside each access's own trace."""
+    parents = [_propagator.extract({k: v.decode("ascii", "replace") for k, v in r.headers}) for r in records]
+    origins = [trace.get_current_span(parent).get_span_context() for parent in parents]
+    links = [Link(origin) for origin in origins if origin.is_valid]
+    with _tracer.start_as_current_span("batch", kind=SpanKind.CONSUMER, links=links[:128]):
+        yield
+    for record, parent, origin in zip(records, parents, origins, strict=True):
+        if origin.is_valid and origin.trace_flags.sampled:
+            attributes = {"messaging.destination.name": record.topic, "messaging.kafka.offset": record.offset}
+            _tracer.start_span("stored", context=parent, kind=SpanKind.CONSUMER, attributes=attributes).end()
+
+
+def traceparent() -> str:
+    """The current span as a W3C `traceparent`, or an empty text."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def trace_id() -> str | None:
+    """The current trace's id, 32 hex digits, or None."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None

@@ -1,0 +1,63 @@
+"""The one way to a connection for tenant data: a transaction with the client sealed inside it (03.1, 03.2).
+
+Nothing here may set the client for a session; what a transaction sets, its end unsets.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from guard.database import Connection, Pool, translate
+from guard.identity import Caller
+from guard.seal import SealKey
+
+_log = logging.getLogger("guard.tenant")
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, caller: Caller, seal_key: SealKey) -> AsyncIterator[Connection]:
+    """A connection inside a transaction that sees the rows of `caller.client_id` and no others.
+
+    Commits when the block ends, rolls back when it raises. Raises Unavailable when the database is away.
+    """
+    async with translate(), pool.acquire() as connection:
+        seal = seal_key.seal(caller.client_id, connection.get_server_pid())
+        # One simple query, one round trip. The seal is hex, dots and dashes: nothing in it can be quoted out of.
+        async with _commit_or_roll_back(connection, f"BEGIN; SELECT set_config('guard.seal', '{seal}', true)"):
+            yield connection
+
+
+@asynccontextmanager
+async def platform_transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction without a client: every tenant table refuses it; tables of the platform (throttles) answer."""
+    async with translate(), pool.acquire() as connection, _commit_or_roll_back(connection, "BEGIN"):
+        yield connection
+
+
+@asynccontextmanager
+async def _commit_or_roll_back(connection: Connection, begin: str) -> AsyncIterator[None]:
+    try:
+        await connection.execute(begin)
+        yield
+        # COMMIT after a failed statement answers ROLLBACK, without an error: the event would be gone.
+        if await connection.execute("COMMIT") != "COMMIT":
+            raise RuntimeError("the transaction was rolled back at its commit")
+    except BaseException as error:
+        await _abandon(connection, error)
+        raise
+
+
+async def _abandon(connection: Connection, error: BaseException) -> None:
+    # A cancelled request leaves its reply in the socket, and the next borrower must not read it: such a connection
+    # is closed, not reused. All others roll back and go home.
+    if isinstance(error, asyncio.CancelledError | GeneratorExit) or connection.is_closed():
+        connection.terminate()
+        return
+    try:
+        await connection.execute("ROLLBACK", timeout=5)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failed:
+        _log.warning("rollback failed, connection closed", extra={"error": type(failed).__name__})
+        connection.terminate()

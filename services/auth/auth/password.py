@@ -1,0 +1,147 @@
+"""Passwords: what is good enough (04.1, NIST SP 800-63B-4), and Argon2id off the event loop. It stores and logs none."""
+
+import asyncio
+import re
+import secrets
+import threading
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from guard import errors
+from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # the package carries no types
+from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]  # the package carries no types
+
+_T = TypeVar("_T")
+
+LONGEST = 128  # code points
+SHORTEST = 15  # as the only factor (SP 800-63B-4, 3.1.1.2)
+SHORTEST_WITH_TOTP = 12
+_SCORE = 3  # of zxcvbn's 0 to 4: "safely unguessable" begins here
+_SCORED = 72  # characters; zxcvbn's time grows with the square of the length, and it refuses more
+_REST = 8  # characters that must remain once a word that everybody knows is taken out
+_WORKERS = 2
+_QUEUE = 64  # requests that may wait for a hash before others are sent away
+
+_argon2 = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)  # RFC 9106, section 4, second choice
+_COMMON = frozenset(word.casefold() for word in FREQUENCY_LISTS["passwords"])
+_scoring = threading.Lock()  # zxcvbn keeps the caller's words in a global
+
+
+def normalise(password: str) -> str:
+    """NFKC, so that one password typed on two keyboards is one password. Nothing is cut off."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def is_short(password: str) -> bool:
+    """Whether it is only good enough beside a second factor."""
+    return _length(password) < SHORTEST
+
+
+def check(password: str, known_words: Iterable[str], *, may_be_short: bool) -> None:
+    """Raises TooGuessable, with what is wrong, for a password that may not be set.
+
+    `known_words` are the user's e-mail and name and the client's name. Blocks for up to 0.1 s: call `Hasher.check`.
+    """
+    if len(password) > LONGEST:
+        raise errors.TooGuessable(f"The password is longer than {LONGEST} characters.")
+    shortest = SHORTEST_WITH_TOTP if may_be_short else SHORTEST
+    if _length(password) < shortest:
+        raise errors.TooGuessable(f"The password needs {shortest} characters or more.")
+    normalised = normalise(password)
+    if normalised.casefold() in _COMMON:
+        raise errors.TooGuessable("The password is on the list of common passwords.")
+    words = _words(known_words)
+    plain = _plain(normalised)
+    if any(word == plain or (word in plain and len(plain.replace(word, "")) < _REST) for word in words):
+        raise errors.TooGuessable("The password is little more than the e-mail address or a name.")
+    if _score(normalised, words) < _SCORE:
+        raise errors.TooGuessable("The password is too easy to guess: use several unrelated words.")
+
+
+def _length(password: str) -> int:
+    # The smaller of both: one typed ligature must not count as three characters.
+    return min(len(password), len(normalise(password)))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def _words(known: Iterable[str]) -> list[str]:
+    found: set[str] = set()
+    for text in known:
+        normalised = normalise(text)
+        found.update(_plain(part) for part in (normalised, *re.split(r"[\W_]+", normalised)))
+    return sorted(word for word in found if len(word) > 3)  # noqa: PLR2004 - shorter words are in every password
+
+
+def _score(password: str, words: list[str]) -> int:
+    # Both ends, so that neither a strong beginning hides behind a weak one nor the other way round.
+    parts = {password[:_SCORED], password[-_SCORED:]}
+    with _scoring:
+        return max(int(zxcvbn(part, user_inputs=words)["score"]) for part in parts)
+
+
+class Hasher:
+    """Argon2id on two threads. Whoever holds a `slot` may hash; others wait, and too many are sent away."""
+
+    def __init__(self) -> None:
+        """Makes the hash that unknown users are compared with: 0.1 s."""
+        self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="argon2")
+        # One more than threads: while two hash, a third reads its row from the database.
+        self._slots = asyncio.Semaphore(_WORKERS + 1)
+        self._waiting = 0
+        self._nobodys = _argon2.hash(secrets.token_urlsafe(32))
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Room for one sign-in. Taken before a connection is, so that waiting for a hash never empties the pool."""
+        if self._waiting >= _QUEUE:
+            raise errors.Unavailable(retry_after=1)
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def check(self, password: str, known_words: Iterable[str], *, may_be_short: bool) -> None:
+        """As `check`, in a thread."""
+        words = list(known_words)
+        await self._run(lambda: check(password, words, may_be_short=may_be_short))
+
+    async def hash(self, password: str) -> str:
+        """The PHC string to store."""
+        return await self._run(lambda: _argon2.hash(normalise(password)))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether the password is right. Without a stored hash: never, after the same work."""
+        is_right = await self._run(lambda: _verify(stored or self._nobodys, password))
+        return is_right and stored is not None
+
+    @staticmethod
+    def is_outdated(stored: str) -> bool:
+        """Whether it was made with other parameters than today's."""
+        return _argon2.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _verify(stored: str, password: str) -> bool:
+    try:
+        return _argon2.verify(stored, normalise(password))
+    except (VerificationError, InvalidHashError):
+        return False

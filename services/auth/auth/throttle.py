@@ -1,0 +1,114 @@
+"""How often somebody may guess (05.4): counted in the database before the guess is looked at, given back when it was right.
+
+A parallel guess waits for the count of the one before; a killed process forgets nothing. Keys are HMACs: no row names
+an account or an address.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from guard import errors
+from guard.database import Connection
+
+from auth.store import throttle as store
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many attempts in a window that begins with the first. `is_shared`: one success forgives only itself."""
+
+    name: str
+    attempts: int
+    window: timedelta
+    is_shared: bool = False
+
+
+# Passwords and codes are counted apart, or an outsider without the password could lock the owner's second factor.
+PASSWORD_HERE = Limit("password-here", 5, timedelta(minutes=15))
+# Far below the 100 that SP 800-63B-4 (3.2.2) allows in a row; anybody's success and the owner's known device end it.
+PASSWORD_ANYWHERE = Limit("password-anywhere", 20, timedelta(hours=24))
+PASSWORD_KNOWN_DEVICE = Limit("password-known-device", 10, timedelta(minutes=15))
+# Three valid codes of a million: ten guesses an hour need four years for even odds.
+CODE = Limit("code", 10, timedelta(hours=1))
+CODE_KNOWN_DEVICE = Limit("code-known-device", 10, timedelta(hours=1))
+
+
+def per_address(attempts: int) -> Limit:
+    """All passwords of one address; a house may have many users behind one."""
+    return Limit("password-address", attempts, timedelta(minutes=15), is_shared=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One counter: a limit, and the row that counts for it."""
+
+    limit: Limit
+    key: bytes
+
+
+class Throttle:
+    """Builds gates and passes through them. Gates are locked in the order given: from the narrow to the shared."""
+
+    def __init__(self, key: bytes, address_attempts: int) -> None:
+        self._key = key
+        self._address = per_address(address_attempts)
+
+    def password(self, email_index: bytes, ip: str, device_id: UUID | None) -> list[Gate]:
+        """What a password of this account counts against. A known device counts for itself alone."""
+        if device_id is not None:
+            return [self._gate(PASSWORD_KNOWN_DEVICE, device_id.bytes)]
+        network = _network(ip)
+        return [
+            self._gate(PASSWORD_HERE, email_index, network),
+            self._gate(PASSWORD_ANYWHERE, email_index),
+            self._gate(self._address, network),
+        ]
+
+    def account(self, email_index: bytes) -> Gate:
+        """The count of an account as a whole, which its owner's success ends."""
+        return self._gate(PASSWORD_ANYWHERE, email_index)
+
+    def code(self, user_id: UUID, device_id: UUID | None) -> list[Gate]:
+        """What a code of this user counts against."""
+        if device_id is not None:
+            return [self._gate(CODE_KNOWN_DEVICE, device_id.bytes)]
+        return [self._gate(CODE, user_id.bytes)]
+
+    def _gate(self, limit: Limit, *parts: bytes) -> Gate:
+        return Gate(limit, hmac.digest(self._key, b"|".join((limit.name.encode(), *parts)), "sha256"))
+
+
+async def reserve(connection: Connection, gates: Sequence[Gate], now: datetime) -> bool:
+    """Counts an attempt at every gate; whether it was the last that one of them allows.
+
+    Raises TooMany, and then the caller's transaction must roll back: what was refused is not counted.
+    """
+    is_last = False
+    for gate in gates:
+        attempts, until = await store.count(connection, gate.key, now, now + gate.limit.window)
+        if attempts > gate.limit.attempts:
+            raise errors.TooMany(retry_after=max(1, int((until - now).total_seconds()) + 1))
+        is_last = is_last or attempts == gate.limit.attempts
+    return is_last
+
+
+async def give_back(connection: Connection, gates: Sequence[Gate]) -> None:
+    """The attempt was right: a counter of one account starts anew, a shared one forgets just this attempt."""
+    for gate in gates:
+        if gate.limit.is_shared:
+            await store.uncount(connection, gate.key)
+        else:
+            await store.forget(connection, gate.key)
+
+
+def _network(ip: str) -> bytes:
+    # A household holds a whole /64 of IPv6 addresses, and may use a new one for each guess.
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return mapped.packed if mapped else address.packed[:8]
+    return address.packed

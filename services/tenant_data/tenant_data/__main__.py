@@ -1,0 +1,1 @@
+"""`python -m tenant_data serve | migrate`."""

@@ -1,0 +1,10 @@
+"""HTTP of this service: each route's signature is its policy, each access goes through the one door."""
+
+from fastapi import APIRouter
+
+from tenant_data.routes import call, guest, transcript
+
+router = APIRouter()
+router.include_router(guest.router)
+router.include_router(call.router)
+router.include_router(transcript.router)
