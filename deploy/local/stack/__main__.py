@@ -1,5 +1,6 @@
 """Processes of the stack that are ours: `keeper`, the `kafka` launcher, and the installation step `kafka-jars`.
-Starting and stopping the whole belongs to `up` and `down`."""
+Starting and stopping the whole belongs to `up` and `down`.
+"""
 
 import sys
 

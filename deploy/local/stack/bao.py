@@ -66,7 +66,7 @@ async def session(stack: Stack, identity: str = "bootstrap") -> AsyncIterator[Ba
             finally:
                 # The token's lease would die with its time anyway; no token outlives its use when it can be helped.
                 await bao._logout()  # noqa: SLF001 - as above
-    except httpx2.TransportError as error:
+    except (httpx2.TransportError, ssl.SSLError) as error:
         message = f"OpenBao does not answer ({type(error).__name__}): see `konci status` and `konci logs openbao`"
         raise StackError(message) from error
 

@@ -1,4 +1,4 @@
-"""The root of trust of one stack: signs OpenBao's listener, OpenBao's issuing CA and the `bootstrap` client certificate.
+"""The root of trust of one stack: signs OpenBao's listener, OpenBao's issuing CA and the `bootstrap` client.
 
 It must never sign anything else: every other certificate comes from OpenBao's PKI (02.3, 02.4). In production the
 key is not on the machine: an offline root signs the same three things.
@@ -24,7 +24,7 @@ _BACKDATE = timedelta(minutes=1)
 
 
 def prepare(stack: Stack) -> None:
-    """Make the root, OpenBao's listener certificate and the bootstrap client certificate where they are missing or old."""
+    """Make the root, OpenBao's listener certificate and the bootstrap's where they are missing or old."""
     home = private_file.folder(stack.folder("bootstrap"))
     key_file, certificate_file = home / "root.key", home / "root.pem"
     if not certificate_file.exists():
@@ -85,7 +85,7 @@ def remaining_of(pem: str) -> float:
 
 
 def _listener(stack: Stack) -> None:
-    # Not from OpenBao's own PKI: once expired, such a certificate could never be renewed (nobody could reach the issuer).
+    # Not from OpenBao's own PKI: once expired, it could never be renewed, because nobody could reach the issuer.
     path = private_file.folder(stack.folder("openbao")) / "listener.pem"
     if remaining(path) >= 1 / 3:
         return

@@ -1,11 +1,11 @@
 """The keeper's hand on a Kafka broker: makes topics and rules what `topics.py` says, and has certificates read again.
-Blocking (kafka-python is): call it in a thread. It must never read or write a record."""
+Blocking (kafka-python is): call it in a thread. It must never read or write a record.
+"""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from events.topic import Topic
 from kafka.admin import (
     ACL,
     ACLFilter,
@@ -22,6 +22,7 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
+from events.topic import Topic
 from stack import bao, kafka
 from stack.settings import Stack
 from stack.topics import Grant, settings
@@ -42,7 +43,7 @@ class Broker:
             security_protocol="SSL",
             ssl_context=bao.tls(stack, identity),
             request_timeout_ms=_TIMEOUT_MS,
-            bootstrap_timeout_ms=_TIMEOUT_MS,
+            bootstrap_timeout_ms=2_000,
             reconnect_backoff_max_ms=1_000,
         )
 
@@ -74,6 +75,10 @@ class Broker:
                 for topic in topics
             },
         )
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove topics with all they hold. The keeper has no right to; the broker's own identity does."""
+        self._client.delete_topics(list(names))
 
     def configure(self, topics: Iterable[Topic]) -> None:
         """Bring the settings of topics that are there to what topics.yaml says now."""

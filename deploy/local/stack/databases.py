@@ -8,7 +8,6 @@ from typing import Any
 
 import guard
 from guard.seal import SealKey
-
 from stack import bao, postgres
 from stack.bao import Bao
 from stack.postgres import Connection
@@ -17,6 +16,7 @@ from stack.settings import SERVICES, Stack, StackError
 ISSUER = "openbao_issuer"
 _ENGINE = "database/config/postgres"
 _ROTATED = "password rotated: known to OpenBao alone"
+_KINDS = ("request", "job", "migrate")
 _MIGRATE_SECONDS = 600
 
 # Ending the sessions first: DROP ROLE alone leaves them open, half alive.
@@ -85,11 +85,11 @@ async def _issuer(stack: Stack, session: Bao, main: Connection) -> None:
     await session.write(
         _ENGINE,
         plugin_name="postgresql-database-plugin",
-        allowed_roles=[f"{service}-{kind}" for service in SERVICES for kind in ("request", "job", "migrate")] + ["keeper"],
+        allowed_roles=[*(f"{service}-{kind}" for service in SERVICES for kind in _KINDS), "keeper"],
         connection_url=url,
         username=ISSUER,
         password=password,
-        password_authentication="scram-sha-256",
+        password_authentication="scram-sha-256",  # noqa: S106 - how OpenBao sends passwords, not one
         max_open_connections=4,
         # The certificate is read again with each new connection: an old one must not be needed for long.
         max_connection_lifetime="60s",
@@ -117,8 +117,10 @@ async def _roles(stack: Stack, session: Bao) -> None:
 
 async def _role(session: Bao, name: str, group: str, ttl: int, *, statement: str, idle: str) -> None:
     create = [
-        "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
-        f" CONNECTION LIMIT 40 IN ROLE {group}",
+        (
+            "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
+            f" CONNECTION LIMIT 40 IN ROLE {group}"
+        ),
         f"ALTER ROLE \"{{{{name}}}}\" SET statement_timeout = '{statement}'",
         f"ALTER ROLE \"{{{{name}}}}\" SET idle_in_transaction_session_timeout = '{idle}'",
     ]

@@ -1,4 +1,4 @@
-"""What is wrong on this machine, and what to do about it, before anything is started. Looks only; it repairs nothing."""
+"""What is wrong on this machine and what to do about it, before anything is started. It must never repair or change."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack import openbao, port_owner, postgres
-from stack.settings import Stack, StackError, tool
+from stack.settings import SERVICES, Stack, StackError, tool
 from stack.supervision import Supervisor
 
 # PostgreSQL, Kafka and OpenBao together stay under half of this in a first run.
@@ -25,6 +25,7 @@ _LISTENERS = {
     "keeper": ("traces",),
     "audit_collector": (),
 }
+_EVERYTHING = frozenset({*_LISTENERS, *SERVICES, "postgres", "prometheus"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Finding:
 
 def examine(stack: Stack, wanted: frozenset[str] | None = None) -> list[Finding]:
     """Look at everything that `up` of these processes (by default all) needs."""
-    names = wanted if wanted is not None else frozenset({*_LISTENERS, "postgres", "prometheus", "auth", "tenant_data", "audit"})
+    names = wanted if wanted is not None else _EVERYTHING
     looks = (_python, _programs, _folder, _disk, _memory, _half_written, _ports)
     return [finding for look in looks for finding in look(stack, names)]
 
@@ -77,16 +78,20 @@ def _found(subject: str, find: Callable[[], str]) -> Finding:
 def _folder(stack: Stack, _names: frozenset[str]) -> Iterator[Finding]:
     run = stack.run
     if len(os.fsencode(run)) > _LONGEST_RUN:
-        yield Finding("run folder", ok=False, text=f"{run} is too long for a socket in it: set KONCI_RUN to a shorter path")
+        yield _bad_folder(f"{run} is too long for a socket in it: set KONCI_RUN to a shorter path")
     elif re.search(r"['\"%;#$\\\n]", str(run)):
-        yield Finding("run folder", ok=False, text=f"{run} holds a character that servers misread: set KONCI_RUN to another path")
+        yield _bad_folder(f"{run} holds a character that servers misread: set KONCI_RUN to another path")
     elif run.exists() and run.stat().st_uid != os.geteuid():
         owner = run.stat().st_uid
-        yield Finding("run folder", ok=False, text=f"{run} belongs to user {owner}: work as that user, or set KONCI_RUN")
+        yield _bad_folder(f"{run} belongs to user {owner}: work as that user, or set KONCI_RUN")
     elif not os.access(_existing(run), os.W_OK | os.X_OK):
-        yield Finding("run folder", ok=False, text=f"{_existing(run)} cannot be written: change its rights, or set KONCI_RUN")
+        yield _bad_folder(f"{_existing(run)} cannot be written: change its rights, or set KONCI_RUN")
     else:
         yield Finding("run folder", ok=True, text=str(run))
+
+
+def _bad_folder(text: str) -> Finding:
+    return Finding("run folder", ok=False, text=text)
 
 
 def _disk(stack: Stack, _names: frozenset[str]) -> Iterator[Finding]:
@@ -116,9 +121,12 @@ def _half_written(stack: Stack, _names: frozenset[str]) -> Iterator[Finding]:
     if (bootstrap / "root.pem").exists() and not (bootstrap / "root.key").exists():
         yield Finding("trust", ok=False, text=f"{bootstrap / 'root.key'} is missing: {wipe}")
     elif openbao.trusted(stack).exists() and not (bootstrap / "root.pem").exists():
-        yield Finding("trust", ok=False, text=f"{bootstrap / 'root.pem'} is missing though OpenBao holds data: {wipe}")
+        text = f"{bootstrap / 'root.pem'} is missing though OpenBao holds data: {wipe}"
+        yield Finding("trust", ok=False, text=text)
     else:
-        yield Finding("trust", ok=True, text="one root" if (bootstrap / "root.pem").exists() else "made at the first `up`")
+        yield Finding(
+            "trust", ok=True, text="one root" if (bootstrap / "root.pem").exists() else "made at the first `up`"
+        )
 
 
 def _ports(stack: Stack, names: frozenset[str]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The gateway as a local process: Envoy with services/gateway/envoy.yaml filled in for this stack (08: edge hardening).
-It must never route /internal, nor answer anything but a problem when it answers by itself."""
+It must never route /internal, nor answer anything but a problem when it answers by itself.
+"""
 
 import asyncio
 import json
@@ -12,9 +13,9 @@ from string import Template
 from typing import Any, Self
 
 import yaml
+
 from guard import errors
 from guard.errors import Problem
-
 from stack import private_file
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError
@@ -25,7 +26,8 @@ AUDIENCE = "konci"
 @dataclass(frozen=True)
 class Limits:
     """Requests a second, and the share of requests traced. Each is a setting: `KONCI_LIMIT_` and the name in capitals.
-    A burst is ten times the rate of sign-in and twice any other: parallel by nature, never for long."""
+    A burst is ten times the rate of sign-in and twice any other: parallel by nature, never for long.
+    """
 
     everything: int = 20_000
     address: int = 2_000
@@ -145,7 +147,7 @@ def configuration(stack: Stack, limits: Limits) -> dict[str, Any]:
     """Envoy's bootstrap for this stack."""
     text = (stack.repo / "services" / "gateway" / "envoy.yaml").read_text()
     values = {
-        "listen": "127.0.0.1",
+        "listen": os.environ.get("KONCI_GATEWAY_ADDRESS") or "127.0.0.1",
         "port": stack.port_of("gateway"),
         "admin_port": stack.port_of("envoy_admin"),
         "traces_port": stack.port_of("traces"),
@@ -189,7 +191,7 @@ def home(stack: Stack) -> Path:
     return stack.folder("envoy")
 
 
-def prepare(stack: Stack) -> None:
+def prepare(stack: Stack, limits: Limits | None = None) -> None:
     """Write Envoy's bootstrap and the file that names its certificate. Idempotent."""
     folder = private_file.folder(home(stack))
     private_file.folder(stack.log("gateway-access").parent)
@@ -198,7 +200,7 @@ def prepare(stack: Stack) -> None:
     private_file.write_if_changed(
         folder / "sds.yaml", secret.substitute(identity=identity / "identity.pem", folder=identity)
     )
-    bootstrap = json.dumps(configuration(stack, Limits.here()), indent=1)
+    bootstrap = json.dumps(configuration(stack, limits or Limits.here()), indent=1)
     private_file.write_if_changed(folder / "envoy.json", bootstrap)
 
 

@@ -1,5 +1,6 @@
 """Kafka as a local process: its jars, its generated properties and its launcher.
-It must never hold topics or ACLs: those are `topics.py`, and are made again whenever a broker lacks them."""
+It must never hold topics or ACLs: those are `topics.py`, and are made again whenever a broker lacks them.
+"""
 
 import asyncio
 import base64
@@ -48,7 +49,8 @@ def wrong_jars(stack: Stack, folder: Path) -> list[str]:
 
 def install_jars(stack: Stack) -> Path:
     """Fetch the jars by Maven unless they are there, check each against the list, return their folder.
-    Downloads aside and renames, so that a broken download never looks like an installation."""
+    Downloads aside and renames, so that a broken download never looks like an installation.
+    """
     folder = jars_folder(stack)
     if not wrong_jars(stack, folder):
         return folder
@@ -57,7 +59,7 @@ def install_jars(stack: Stack) -> Path:
     pom = stack.repo / "deploy" / "kafka" / "pom.xml"
     command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={aside}"]
     try:
-        fetched = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)  # noqa: S603 - literal command, paths of our own
+        fetched = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
         wrong = wrong_jars(stack, aside)
         if fetched.returncode or wrong:
             reason = fetched.stdout.strip().splitlines()[:1] or wrong
@@ -118,7 +120,8 @@ async def ready(stack: Stack) -> None:
 
 def launch(stack: Stack) -> NoReturn:
     """Format the storage when there is none, then become the broker (same process id, so that signals reach it).
-    A wiped folder is formatted again here: the broker stops when its folder goes, the supervisor starts this."""
+    A wiped folder is formatted again here: the broker stops when its folder goes, the supervisor starts this.
+    """
     prepare(stack)
     java = tool("java", hint="install a JRE of version 17 or later")
     configuration = home(stack) / "server.properties"
@@ -129,7 +132,7 @@ def launch(stack: Stack) -> NoReturn:
         shutil.rmtree(home(stack) / "data", ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
         command = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration)]
-        subprocess.run(command, check=True)  # noqa: S603 - literal command, paths of our own
+        subprocess.run(command, check=True)
         formatted.touch(mode=0o600)
     os.execv(java, [*base, "kafka.Kafka", str(configuration)])  # noqa: S606 - becomes the broker: no shell wanted
 

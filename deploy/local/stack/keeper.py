@@ -1,5 +1,6 @@
 """The keeper: a process that renews servers' certificates, keeps Kafka's topics and rules, and collects Envoy's spans.
-It holds nothing of its own and may be killed at any moment. Its rights in OpenBao: deploy/openbao/keeper.hcl."""
+It holds nothing of its own and may be killed at any moment. Its rights in OpenBao: deploy/openbao/keeper.hcl.
+"""
 
 import asyncio
 import logging
@@ -7,12 +8,12 @@ import sys
 
 import httpx2
 import uvicorn
-from guard import telemetry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from guard import telemetry
 from stack import private_file, renewal, upkeep
 from stack.measurements import Measurements
 from stack.program import NotReady, Program
@@ -50,7 +51,7 @@ async def ready(stack: Stack) -> None:
 
 
 async def run(stack: Stack) -> None:
-    """Until told to stop. Each loop heals itself; a defect in one ends the process, and the supervisor starts it again."""
+    """Until told to stop. Each loop heals itself; a defect in one ends the process, and it is started again."""
     measurements = Measurements(stack)
     async with httpx2.AsyncClient(timeout=2) as http:
         collector = Collector(stack.folder("traces") / "gateway.jsonl", stack.otlp, http)

@@ -1,5 +1,6 @@
 """What the keeper measures for servers that do not say it themselves: certificates, Kafka's topics, PostgreSQL.
-Counts and times only; it must never read a row of a service."""
+Counts and times only; it must never read a row of a service.
+"""
 
 import asyncio
 import logging

@@ -101,10 +101,15 @@ def _configuration(stack: Stack) -> dict[str, Any]:
         "listener": [{"tcp": _listener(stack)}],
         "telemetry": {"prometheus_retention_time": "10m", "disable_hostname": True},
         "audit": [
-            {"file": {AUDIT_DEVICE: {"options": {"file_path": str(audit_log(stack)), "mode": "0600"}}}},
+            # The description is needed: HCL's reading of JSON takes a lone block for another label.
+            {"file": {AUDIT_DEVICE: {"description": "every request", "options": _audit_options(stack)}}},
         ],
         "initialize": [{"trust": {"request": _first_requests(stack)}}],
     }
+
+
+def _audit_options(stack: Stack) -> dict[str, str]:
+    return {"file_path": str(audit_log(stack)), "mode": "0600"}
 
 
 def _listener(stack: Stack) -> dict[str, Any]:

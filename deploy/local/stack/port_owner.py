@@ -61,6 +61,6 @@ def _inodes(port: int) -> set[str]:
 
 def _holds(folder: Path, sockets: set[str]) -> bool:
     try:
-        return any(os.readlink(link) in sockets for link in folder.iterdir())
+        return any(str(link.readlink()) in sockets for link in folder.iterdir())
     except OSError:
         return False

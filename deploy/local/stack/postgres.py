@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 
@@ -17,7 +18,8 @@ from stack import bao, private_file
 from stack.program import NotReady, Program
 from stack.settings import SERVICES, Stack, StackError, tool
 
-Connection = asyncpg.Connection[asyncpg.Record]
+# asyncpg is generic for type checkers alone.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 USER = "postgres"  # Debian's own user, when the stack runs as root
 _BINARIES = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
@@ -63,10 +65,10 @@ log_statement = 'none'
 
 def prepare(stack: Stack) -> None:
     """Make the data folder (once) and write the configuration; the server's certificate comes from OpenBao."""
-    home = home(stack)
-    data = home / "data"
+    place = home(stack)
+    data = place / "data"
     if not (data / "PG_VERSION").exists():
-        _initialise(home)
+        _initialise(place)
     services = ",".join(SERVICES)
     private_file.write_if_changed(data / "pg_hba.conf", _HOSTS.format(services=services))
     private_file.write_if_changed(data / "pg_ident.conf", _IDENTS)
@@ -174,8 +176,10 @@ def _own(folder: Path, user: str) -> None:
 
 def _give(folder: Path, user: str) -> None:
     account = pwd.getpwnam(user)
-    os.chown(folder, account.pw_uid, account.pw_gid)
     folder.chmod(0o700)
+    # A certificate may have been put here before the folder was this user's.
+    for path in (*folder.glob("*.pem"), folder):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
 def _can_walk(user: str, folder: Path) -> bool:
@@ -185,12 +189,12 @@ def _can_walk(user: str, folder: Path) -> bool:
 def _as(user: str | None) -> list[str]:
     if user is None:
         return []
-    group = pwd.getpwnam(user).pw_gid
-    return [tool("setpriv", hint="install the package util-linux"), f"--reuid={user}", f"--regid={group}", "--init-groups", "--"]
+    setpriv = tool("setpriv", hint="install the package util-linux")
+    return [setpriv, f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups", "--"]
 
 
 def _initialise(home: Path) -> None:
-    """initdb beside, then rename: an interrupted first start leaves no half-made data folder."""
+    """Make it beside, then rename: an interrupted first start leaves no half-made data folder."""
     aside = home / "data.new"
     if (home / "data").exists():
         (home / "data").rmdir()  # an empty folder only; anything else is for a person to look at
@@ -208,7 +212,7 @@ def _initialise(home: Path) -> None:
 
 
 def _forget_dead_postmaster(data: Path) -> None:
-    """Remove postmaster.pid when its process id now belongs to something else (after a reboot): it would block the start."""
+    """Remove a postmaster.pid whose number now belongs to something else (after a reboot): it would block the start."""
     lock = data / "postmaster.pid"
     try:
         pid = int(lock.read_text().split(maxsplit=1)[0])

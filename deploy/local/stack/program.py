@@ -1,11 +1,12 @@
 """One process of the stack: what to run, as whom, and how to see that it is ready. Holds no state of its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
-class NotReady(Exception):  # noqa: N818 - a state of the world that passes, not an error
+class NotReady(Exception):
     """The process does not serve yet; the text says what was still missing."""
 
 
@@ -21,7 +22,7 @@ class Program:
 
     name: str
     command: list[str]
-    ready: Callable[[], Awaitable[None]]
+    ready: Callable[[], Coroutine[Any, Any, None]]
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     stop_signal: str = "TERM"

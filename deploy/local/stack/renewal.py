@@ -1,5 +1,6 @@
 """Certificates of servers that cannot renew their own: renewed at a third of their life, and read again by the server.
-A renewal is not done until the server is seen to serve the new one; one that failed is tried again (02.4, 02.3)."""
+A renewal is not done until the server is seen to serve the new one; one that failed is tried again (02.4, 02.3).
+"""
 
 import asyncio
 import logging
@@ -7,13 +8,15 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stack import bao, identity, process
 from stack.broker import Broker, KafkaError
-from stack.settings import Stack, StackError
+from stack.settings import SERVICES, Stack, StackError
 
 log = logging.getLogger("keeper.renewal")
 
@@ -33,29 +36,41 @@ class Renewal:
         self._stack = stack
         # A keeper that died between writing and telling left no note: tell both once at the start.
         self.untold: set[str] = set(TOLD)
+        self._away: set[str] = set()
 
     def due(self) -> list[str]:
-        """Names whose certificate has used a third of its life, the keeper first: the others are asked for with its own."""
+        """Names whose certificate has used a third of its life, the keeper first: the others need it."""
         names = (KEEPER, *TOLD, *READ_THEMSELVES)
         return [name for name in names if identity.life(self._stack, name) < identity.FRESH]
 
+    def expired(self) -> list[str]:
+        """Workloads that let their certificate run out (the machine slept, OpenBao was long away, the process was
+        stopped): it opens nothing any more, not even the way to its successor.
+        """
+        names = (KEEPER, *SERVICES)
+        return [name for name in names if identity.life(self._stack, name) <= 0]
+
     async def step(self) -> None:
         """Renew what is due and tell servers. Raises StackError when OpenBao is away; nothing is lost by that."""
+        if expired := self.expired():
+            # As `up` would, with the bootstrap's certificate: what stands in for the platform's own identities locally.
+            await self._renew(expired, by="bootstrap")
         due = self.due()
         if KEEPER in due:
-            # Expired (the machine slept, OpenBao was long away): its own certificate opens nothing any more.
-            expired = identity.life(self._stack, KEEPER) <= 0
-            await identity.issue(self._stack, KEEPER, by="bootstrap" if expired else KEEPER)
-            log.info("renewed", extra={"program": KEEPER})
+            await self._renew([KEEPER], by=KEEPER)
         if others := [name for name in due if name != KEEPER]:
-            async with bao.session(self._stack, KEEPER) as session:
-                for name in others:
-                    await identity.renew(session, self._stack, name)
-                    self.untold |= {name} & set(TOLD)
-                    log.info("renewed", extra={"program": name})
+            await self._renew(others, by=KEEPER)
         for name in sorted(self.untold):
             if await asyncio.to_thread(self._told, name):
                 self.untold.discard(name)
+                self._away.discard(name)
+
+    async def _renew(self, names: Iterable[str], *, by: str) -> None:
+        async with bao.session(self._stack, by) as session:
+            for name in names:
+                await identity.renew(session, self._stack, name)
+                self.untold |= {name} & set(TOLD)
+                log.info("renewed", extra={"program": name})
 
     def _told(self, name: str) -> bool:
         """Have a server read its certificate again; whether it then serves the one on disk."""
@@ -73,13 +88,16 @@ class Renewal:
             _signal(self._stack, name, signal.SIGHUP if name == "postgres" else signal.SIGTERM)
             log.warning("expired certificate served, server told by signal", extra={"program": name})
         except (OSError, KafkaError) as away:
-            log.info("not told yet", extra={"program": name, "error": type(away).__name__})
+            if name not in self._away:
+                log.info("not told yet", extra={"program": name, "error": type(away).__name__})
+            self._away.add(name)
         return False
 
 
 def served(stack: Stack, name: str) -> bytes:
     """The certificate (DER) that PostgreSQL or Kafka serves now. Raises OSError, or SSLCertVerificationError if it is
-    not valid; blocking."""
+    not valid; blocking.
+    """
     context = bao.tls(stack, KEEPER)
     with socket.create_connection(("127.0.0.1", stack.port_of(name)), timeout=_PATIENCE) as plain:
         if name == "postgres":
@@ -88,7 +106,11 @@ def served(stack: Stack, name: str) -> bytes:
                 message = "PostgreSQL offers no TLS"
                 raise OSError(message)
         with context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
-            return encrypted.getpeercert(binary_form=True) or b""
+            certificate = encrypted.getpeercert(binary_form=True) or b""
+            # A parting word: cut off, PostgreSQL would complain in its log at each renewal.
+            with suppress(OSError):
+                encrypted.unwrap()
+            return certificate
 
 
 def _on_disk(stack: Stack, name: str) -> bytes:

@@ -19,7 +19,7 @@ def prepare(stack: Stack) -> None:
         message = f"{stack.run} holds something else: empty it, or choose another KONCI_RUN"
         raise StackError(message)
     private_file.folder(stack.run, mode=0o711)
-    private_file.write_if_changed(stack.run / _MARK, "the run folder of a konci stack; `konci down --wipe` empties it\n")
+    private_file.write_if_changed(stack.run / _MARK, "a run folder of konci; `konci down --wipe` deletes it\n")
     for name in ("log", "traces", "pid", "supervisor.d"):
         private_file.folder(stack.folder(name))
 

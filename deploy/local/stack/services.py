@@ -25,7 +25,7 @@ def program(stack: Stack, service: str) -> Program:
 
 
 def collector(stack: Stack) -> Program:
-    """audit's second process, which reads OpenBao's audit log."""
+    """The collector: reads OpenBao's audit log."""
     return Program(
         name="audit_collector",
         command=[sys.executable, "-m", "audit", "collect"],
@@ -54,7 +54,7 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
 
 
 async def migrate(stack: Stack, service: str) -> None:
-    """Bring a service's tables to its migrations, as a user that lives ten minutes. Raises StackError with the reason."""
+    """Bring a service's tables to its migrations, as a user of ten minutes. Raises StackError with the reason."""
     path = os.environ.get("PATH", "/usr/bin:/bin")
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -34,9 +34,7 @@ async def status(stack: Stack) -> list[Row]:
     if not known:
         return []
     known = sorted((info for info in known if info["name"] in up.NAMES), key=lambda info: up.NAMES.index(info["name"]))
-    reasons = await asyncio.gather(
-        *(_reason(up.PROGRAMS[info["name"]](stack), info["statename"]) for info in known)
-    )
+    reasons = await asyncio.gather(*(_reason(up.PROGRAMS[info["name"]](stack), info["statename"]) for info in known))
     return [
         Row(
             name=info["name"],

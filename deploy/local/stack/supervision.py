@@ -47,6 +47,9 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
+[supervisorctl]
+serverurl=unix://{run}/supervisord.sock
+
 [include]
 files=supervisor.d/*.conf
 """
@@ -107,7 +110,7 @@ class Supervisor:
         return ended
 
     def load(self, programs: list[Program], *, order: Sequence[str]) -> None:
-        """Give it these programs as they are now; what changed is stopped, to be started anew. It stops in reverse `order`."""
+        """Give it these programs as they are now; what changed is stopped. Shutdown is in reverse `order`."""
         folder = private_file.folder(self._stack.run / "supervisor.d")
         for program in programs:
             priority = order.index(program.name) + 1
@@ -123,13 +126,13 @@ class Supervisor:
         """Start a program; False when it runs already."""
         if self.info(name)["statename"] in {"RUNNING", "STARTING", "BACKOFF"}:
             return False
-        self._call("startProcess", name, False)
+        self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC: do not wait
         return True
 
     def stop(self, name: str) -> None:
         """Stop a program and wait until it is gone."""
         try:
-            self._call("stopProcess", name, True)
+            self._call("stopProcess", name, True)  # noqa: FBT003 - XML-RPC: wait
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise

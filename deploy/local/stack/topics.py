@@ -1,5 +1,6 @@
 """What Kafka must hold: the settings of each topic in topics.yaml, and who may do what with it.
-Pure: it works out what must be; `broker.py` makes it so. A principal has what stands here and nothing else."""
+Pure: it works out what must be; `broker.py` makes it so. A principal has what stands here and nothing else.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,5 +1,6 @@
 """The collector of Envoy's spans: OTLP over HTTP on loopback, kept as JSON lines or forwarded to `KONCI_OTLP`.
-It drops what names a person (address, user agent, query) before anything is kept or sent on (04.4)."""
+It drops what names a person (address, user agent, query) before anything is kept or sent on (04.4).
+"""
 
 import json
 import logging

@@ -70,7 +70,7 @@ async def _policies(stack: Stack, session: Bao) -> None:
     folder = stack.repo / "deploy" / "openbao"
     for name in ("bootstrap", *WITH_POLICY):
         await session.write(f"sys/policies/acl/{name}", policy=(folder / f"{name}.hcl").read_text())
-    # Certificates are renewed more often than tokens; a renewal may come under the next certificate of the same workload.
+    # Certificates are renewed more often than tokens: a token may be renewed under its workload's next certificate.
     await session.write("auth/cert/config", disable_binding=True)
     # Longer than the database users made with it: OpenBao drops them when their token ends.
     period = 4 * stack.db_ttl
@@ -141,9 +141,7 @@ async def _certificate_roles(stack: Stack, session: Bao) -> None:
 
 async def _signing_key(session: Bao) -> None:
     if await session.read("transit/auth/keys/token-signing") is None:
-        await session.write(
-            "transit/auth/keys/token-signing", type="ed25519", auto_rotate_period=_SIGNING_ROTATION
-        )
+        await session.write("transit/auth/keys/token-signing", type="ed25519", auto_rotate_period=_SIGNING_ROTATION)
 
 
 async def _secret(session: Bao, path: str, value: dict[str, Any]) -> None:

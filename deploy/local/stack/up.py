@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+import asyncpg
+
 from stack import (
     bao,
     bootstrap_ca,
@@ -47,6 +49,9 @@ NAMES = tuple(PROGRAMS)
 # Servers that read their certificate only when told; every other process watches its file.
 _DEAF = ("postgres", "kafka")
 _EXPIRING = 0.1
+
+# Seconds; a server whose start fails this long (PostgreSQL may wait for its killed predecessor's memory) will not come.
+_HOPELESS = 12.0
 
 
 async def up(stack: Stack, *, only: frozenset[str] = frozenset(), report: Report = print) -> list[str]:
@@ -151,7 +156,7 @@ class _Start:
         began, reason = time.monotonic(), "it has not been asked"
         while time.monotonic() - began < program.ready_seconds:
             state = self._supervisor.info(program.name)["statename"]
-            if state == "FATAL":
+            if state == "FATAL" or (state == "BACKOFF" and time.monotonic() - began > _HOPELESS):
                 break
             if state == "RUNNING":
                 try:
@@ -165,8 +170,8 @@ class _Start:
             else:
                 reason = f"it is {state}"
             await asyncio.sleep(0.15)
-        message = f"{program.name} does not become ready ({reason}): see `konci logs {program.name}`{self._last(program)}"
-        raise StackError(message)
+        name = program.name
+        raise StackError(f"{name} does not become ready ({reason}): see `konci logs {name}`{self._last(program)}")
 
     def _last(self, program: Program) -> str:
         try:
@@ -177,5 +182,8 @@ class _Start:
 
     async def _step(self, what: str, work: Awaitable[None]) -> None:
         began = time.monotonic()
-        await work
+        try:
+            await work
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StackError(f"{what} failed ({error}): see `konci logs postgres`") from error
         self.report(f"{what:<32} {time.monotonic() - began:.1f} s")

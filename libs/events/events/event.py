@@ -23,9 +23,7 @@ def rfc3339(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-Instant = Annotated[
-    AwareDatetime, AfterValidator(_whole_millisecond), PlainSerializer(rfc3339, when_used="json")
-]
+Instant = Annotated[AwareDatetime, AfterValidator(_whole_millisecond), PlainSerializer(rfc3339, when_used="json")]
 
 
 class Event(BaseModel):

@@ -48,9 +48,7 @@ class Heartbeat(Event):
         return "heartbeat"
 
 
-_EITHER: TypeAdapter[Revoked | Heartbeat] = TypeAdapter(
-    Annotated[Revoked | Heartbeat, Field(discriminator="event")]
-)
+_EITHER: TypeAdapter[Revoked | Heartbeat] = TypeAdapter(Annotated[Revoked | Heartbeat, Field(discriminator="event")])
 
 
 def revocation_of(payload: str | bytes) -> Revoked | Heartbeat:

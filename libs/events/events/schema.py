@@ -28,7 +28,7 @@ _NARROWING = (
 )
 
 
-class Breaking(Exception):  # noqa: N818 - a finding, named as one
+class Breaking(Exception):
     """A change that readers or stored records would not survive; the remedy is a new version of the class."""
 
 

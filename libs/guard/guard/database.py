@@ -21,21 +21,26 @@ _log = logging.getLogger("guard.database")
 _ACQUIRE = 3.0  # seconds to wait for a connection before it is a 503
 _COMMAND = 20.0  # seconds for one statement; longer than the server's statement_timeout
 
+# In quotes: asyncpg's classes are generic in its stubs only.
+Borrowed: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # What a request cannot help and a retry can: the server away, starting, stopping, out of room, or our user replaced.
 _AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
+    asyncpg.OperatorInterventionError,  # stopping, starting, and a statement that took too long
     asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidPasswordError,
+    asyncpg.TransactionRollbackError,  # a deadlock, of which this was the victim
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a replica that is not yet the primary
+    asyncpg.LockNotAvailableError,
     asyncpg.InternalClientError,
     ConnectionError,
     ssl.SSLError,
     TimeoutError,
-    OSError,
 )
+_REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+_CLOSED = ("closed", "closing")  # asyncpg has no class of its own for a connection that has ended
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,7 +49,8 @@ class Credentials:
 
     user: str
     password: str
-    lease_seconds: int
+    made_at: float  # monotonic seconds
+    ends_at: float
 
 
 class UserSource(Protocol):
@@ -52,7 +58,7 @@ class UserSource(Protocol):
 
     async def database_user(self, role: str) -> Credentials: ...
 
-    def forget_user(self, role: str) -> None: ...
+    def forget_user(self, role: str, user: Credentials) -> None: ...
 
     def on_rotation(self, pool: "Pool") -> None: ...
 
@@ -68,7 +74,7 @@ class Pool:
         """A connection for the block. Raises Unavailable when there is none within 3 s."""
         try:
             connection = await self._inner.acquire(timeout=_ACQUIRE)
-        except _AWAY as away:
+        except (*_AWAY, asyncpg.InterfaceError) as away:
             raise _unavailable(away) from away
         try:
             yield connection
@@ -76,10 +82,10 @@ class Pool:
             # Shielded: a cancelled request must not leave a connection that belongs to nobody.
             await asyncio.shield(self._release(connection))
 
-    async def _release(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+    async def _release(self, connection: Borrowed) -> None:
         try:
             await self._inner.release(connection, timeout=5)
-        except (*_AWAY, asyncpg.PostgresError) as failed:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as failed:
             _log.warning("connection not returned", extra={"error": type(failed).__name__})
 
     async def expire(self) -> None:
@@ -116,13 +122,10 @@ async def pools(settings: Settings, users: UserSource, tls: ssl.SSLContext) -> A
 
 async def _pool(settings: Settings, users: UserSource, tls: ssl.SSLContext, role: str, *, most: int) -> Pool:
     async def connect(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
-        name = f"{settings.service}-{role}"
-        user = await users.database_user(name)
         try:
-            return await asyncpg.connect(*arguments, **{**options, "user": user.user, "password": user.password})
-        except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as gone:
-            users.forget_user(name)  # it ended early; the next attempt asks for another
-            raise ConnectionError from gone
+            return await _connected(users, f"{settings.service}-{role}", *arguments, **options)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as away:
+            raise _unavailable(away) from away
 
     inner = asyncpg.create_pool(
         host=settings.database_host,
@@ -143,6 +146,19 @@ async def _pool(settings: Settings, users: UserSource, tls: ssl.SSLContext, role
     return pool
 
 
+async def _connected(
+    users: UserSource, role: str, *arguments: Any, **options: Any
+) -> "asyncpg.Connection[asyncpg.Record]":
+    user = await users.database_user(role)
+    try:
+        return await asyncpg.connect(*arguments, **{**options, "user": user.user, "password": user.password})
+    except _REFUSED:
+        # It ended early (its token was revoked, the database restored): once more, with another.
+        users.forget_user(role, user)
+        user = await users.database_user(role)
+        return await asyncpg.connect(*arguments, **{**options, "user": user.user, "password": user.password})
+
+
 async def _reset(connection: Any) -> None:
     # asyncpg's own reset leaves the role, the session authorization and temporary tables to the next borrower.
     await connection.execute(
@@ -158,6 +174,11 @@ async def translate() -> AsyncIterator[None]:
         yield
     except _AWAY as away:
         raise _unavailable(away) from away
+    except asyncpg.InterfaceError as error:
+        # Any other of its texts is a defect of ours (a wrong number of arguments): that is no outage.
+        if any(word in str(error) for word in _CLOSED):
+            raise _unavailable(error) from error
+        raise
 
 
 def _unavailable(away: BaseException) -> errors.Unavailable:

@@ -9,6 +9,7 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from guard import errors
 
@@ -60,7 +61,7 @@ class _Cursor:
         """A page of `items`; `last` is the sort key of its last one when more follow, else None."""
         if last is None:
             return Page(items=list(items), next_cursor=None)
-        payload = TypeAdapter(type(last)).dump_json(last)
+        payload = to_json(last)  # by value, not by type: asyncpg's ids are a subclass that pydantic has no schema for
         cursor = base64.urlsafe_b64encode(self._mac(payload) + payload).rstrip(b"=").decode()
         return Page(items=list(items), next_cursor=cursor)
 

@@ -1,13 +1,14 @@
-"""An access event as it lies in the log and as its client reads it. No I/O; it must lose nothing of the canonical form."""
+"""An access event as it lies in the log, losing nothing of its canonical form, and as its client reads it. No I/O."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from asyncpg import Record
+from pydantic import BaseModel, ConfigDict
+
 from events.access import AccessEvent, Action, Actor, Outcome, Resource
 from events.event import Instant
-from pydantic import BaseModel, ConfigDict
 
 
 def to_row(event: AccessEvent) -> dict[str, Any]:
@@ -35,21 +36,20 @@ def to_row(event: AccessEvent) -> dict[str, Any]:
     }
 
 
-def of_row(row: Mapping[str, Any]) -> AccessEvent:
+def of_row(row: Record) -> AccessEvent:
     """The event of a row, equal to the one that was stored: the same canonical bytes."""
     return AccessEvent(
         version=row["version"],
-        event_id=UUID(int=row["event_id"].int),  # asyncpg's own subclass, which strict models refuse
+        event_id=row["event_id"],
         occurred_at=row["occurred_at"],
         service=row["service"],
-        client_id=UUID(int=row["client_id"].int),
+        client_id=row["client_id"],
         actor=Actor(type=row["actor_type"], id=row["actor_id"], label=row["actor_label"]),
         action=Action(row["action"]),
         resources=tuple(
-            Resource(type=kind, id=name)
-            for kind, name in zip(row["resource_types"], row["resource_ids"], strict=True)
+            Resource(type=kind, id=name) for kind, name in zip(row["resource_types"], row["resource_ids"], strict=True)
         ),
-        guest_id=None if row["guest_id"] is None else UUID(int=row["guest_id"].int),
+        guest_id=row["guest_id"],
         ip=row["ip"],
         user_agent=row["user_agent"],
         outcome=Outcome(row["outcome"]),

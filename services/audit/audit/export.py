@@ -1,17 +1,16 @@
-"""The access log as a file: CSV that no spreadsheet executes, or JSON lines. No I/O; one page in, one piece of text out."""
+"""The access log as a file: CSV that no spreadsheet executes, or JSON lines. No I/O: a page in, a piece of text out."""
 
 import csv
 import io
 from collections.abc import Sequence
 from enum import StrEnum
 
+from audit.access_event import LogEntry
 from events.access import AccessEvent
 from events.event import rfc3339
 
-from audit.access_event import LogEntry
-
 # A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection); the last four are its full-width twins.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _COLUMNS = (
     "id", "occurred_at", "actor_type", "actor_id", "actor_label", "action", "resources", "ip", "user_agent", "outcome",
     "reason", "request_id",

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID
 
+from fastapi import Query
+from pydantic import AfterValidator, Field
+
 from events.access import Action, canonical_address
 from events.uuid7 import lowest
-from fastapi import Query
-from guard.http import Body
+from guard.body import Body
 from guard.moment import Moment
-from pydantic import AfterValidator, Field
 
 _FIRST = UUID(int=0)
 _LAST = UUID(int=(1 << 128) - 1)
@@ -74,7 +75,7 @@ class SearchBody(Body):
         )
 
 
-def asked(
+def asked(  # noqa: PLR0917 - one parameter for each of the query's
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
     actor_id: Annotated[_Value | None, Query()] = None,

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from events.access import AccessEvent
-from guard.access import Access
-from guard.database import Connection
-
 from audit import access_event
 from audit.search import Search
 from audit.vault_file import Position
+from events.access import AccessEvent
+from guard.access import Access
+from guard.database import Connection
 
 # One statement for each value that narrows most: its index is walked from the newest id and no further than the page.
 # All take the same arguments: $2 and $3 bound the id, $4…$8 are values or null, $9 is the length of the page.
@@ -167,23 +166,21 @@ async def make_months(connection: Connection, at: datetime) -> int:
     return made
 
 
-async def find_position(connection: Connection, file_path: str) -> Position | None:
-    """How far OpenBao's audit file has been read."""
+async def find_position(connection: Connection, file_name: str) -> Position | None:
+    """How far OpenBao's audit file has been read; None when it never was."""
     row = await connection.fetchrow(
-        "SELECT inode, first_line, byte_offset FROM vault_position WHERE file_path = $1", file_path
+        "SELECT first_line, byte_offset FROM vault_position WHERE file_name = $1", file_name
     )
-    return None if row is None else Position(row["inode"], row["first_line"], row["byte_offset"])
+    return None if row is None else Position(row["first_line"], row["byte_offset"])
 
 
-async def save_position(connection: Connection, file_path: str, position: Position) -> None:
+async def save_position(connection: Connection, file_name: str, position: Position) -> None:
     """Moves the place on, in the transaction that stores what was read up to it."""
     await connection.execute(
-        """INSERT INTO vault_position (file_path, inode, first_line, byte_offset) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (file_path) DO UPDATE
-              SET inode = excluded.inode, first_line = excluded.first_line, byte_offset = excluded.byte_offset,
-                  moved_at = clock_timestamp()""",
-        file_path,
-        position.inode,
+        """INSERT INTO vault_position (file_name, first_line, byte_offset) VALUES ($1, $2, $3)
+           ON CONFLICT (file_name) DO UPDATE
+              SET first_line = excluded.first_line, byte_offset = excluded.byte_offset, moved_at = clock_timestamp()""",
+        file_name,
         position.first_line,
         position.byte_offset,
     )

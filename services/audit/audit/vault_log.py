@@ -16,6 +16,15 @@ SERVICE = "openbao"
 _START = b'{"time":'  # every entry begins so: after a torn line the next one follows without a line's end
 _TRANSIT_PARTS = 4  # transit/<service>/<verb>/…/<key>
 _OPERATOR = "operator:"
+_READS = {"read", "list", "help"}
+_KEY_VERBS = {
+    "decrypt": Action.KEY_UNWRAP,
+    "datakey": Action.KEY_CREATE,
+    "export": Action.KEY_EXPORT,
+    "byok-export": Action.KEY_EXPORT,
+    "backup": Action.KEY_EXPORT,
+    "restore": Action.KEY_CHANGE,
+}
 
 
 class Unreadable(Exception):
@@ -83,21 +92,16 @@ def _client_key(path: str) -> UUID | None:
 
 
 def _key_action(path: str, operation: str) -> Action:
-    verb = (path.split("/") + ["", ""])[2]
-    deeper = path.count("/") > _TRANSIT_PARTS - 1
-    if verb == "decrypt":
-        return Action.KEY_UNWRAP
-    if verb == "datakey":
-        return Action.KEY_CREATE
-    if verb in {"export", "backup"}:
-        return Action.KEY_EXPORT
-    if verb not in {"keys", "cache-config", "restore", "wrapping_key", "config"}:
+    _, _, verb, *rest = [*path.split("/"), "", ""]
+    if verb in _KEY_VERBS:
+        return _KEY_VERBS[verb]
+    if verb != "keys":
         return Action.KEY_USE
-    if operation in {"read", "list"}:
-        return Action.KEY_READ
     if operation == "delete":
         return Action.KEY_DELETE
-    return Action.KEY_CREATE if verb == "keys" and not deeper else Action.KEY_CHANGE
+    if operation in _READS:
+        return Action.KEY_READ
+    return Action.KEY_CHANGE if len([part for part in rest if part]) > 1 else Action.KEY_CREATE
 
 
 def _action(path: str, operation: str) -> Action:
@@ -110,14 +114,12 @@ def _action(path: str, operation: str) -> Action:
         return Action.CREDENTIAL_ISSUE
     if parts[0] == "kv" and operation == "read":
         return Action.SECRET_READ
-    return Action.VAULT_READ if operation in {"read", "list", "help"} else Action.VAULT_CHANGE
+    return Action.VAULT_READ if operation in _READS else Action.VAULT_CHANGE
 
 
 def _actor(auth: Mapping[str, Any]) -> Actor:
     metadata = auth.get("metadata") or {}
-    name = str(metadata.get("common_name") or metadata.get("cert_name") or auth.get("display_name") or "")[
-        :128
-    ]
+    name = str(metadata.get("common_name") or metadata.get("cert_name") or auth.get("display_name") or "")[:128]
     if name.startswith(_OPERATOR):
         operator = name.removeprefix(_OPERATOR)
         return Actor(type="operator", id=operator, label=operator)
@@ -131,9 +133,7 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
     if not failed:
         return Outcome.ALLOWED
     is_login = str(entry["request"]["path"]).endswith("/login")
-    refused = (
-        "permission denied" in error or (auth.get("policy_results") or {}).get("allowed") is False or is_login
-    )
+    refused = "permission denied" in error or (auth.get("policy_results") or {}).get("allowed") is False or is_login
     return Outcome.DENIED if refused else Outcome.FAILED
 
 

@@ -75,7 +75,8 @@ CALL guard.protect('access_event_resource_other', 'audit_request');
 -- running service may create a table. Partitions have no grants: they are reached through their parent alone.
 CREATE FUNCTION access_event_make_months(at timestamptz) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '2s' AS $$
+    SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '2s'
+    SET client_min_messages = 'warning' AS $$
 DECLARE
     tail  CONSTANT text := '70008000000000000000';  -- version and variant of a UUIDv7, all else zero
     month timestamptz;

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 LONGEST = 254  # characters (RFC 5321, 4.5.3.1.3, less the angle brackets)
 # One `@`, something before it, a dot behind it: the rest is the mail server's to judge.
-_FORM = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f]{1,64}@[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f.]+(\.[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f.]+)+")
+_FORM = re.compile(
+    r"[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f]{1,64}@[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f.]+(\.[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f.]+)+"
+)
 
 
 def normalise(email: str) -> str:

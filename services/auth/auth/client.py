@@ -1,15 +1,15 @@
-"""A client of the platform: its plan, its own choices within the platform's limits, and what is told about it. No I/O."""
+"""A client of the platform: its plan, its choices within the platform's limits, what is told about it. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from events.client import ClientChanged, ClientRegistered, ClientSettings, Retention
-from guard.http import Body
 from pydantic import BaseModel, Field
 
 from auth.user import Change, Email, Name
+from events.client import ClientChanged, ClientRegistered, ClientSettings, Retention
+from guard.body import Body
 
 TOPIC = "auth.clients"
 Plan = Literal["starter", "pro", "business", "enterprise"]
@@ -92,15 +92,11 @@ class ClientRow:
 
     def registered(self, at: datetime) -> ClientRegistered:
         """The news that it has joined."""
-        return ClientRegistered(
-            client_id=self.client_id, name=self.name, plan=self.plan, settings=self.settings, at=at
-        )
+        return ClientRegistered(client_id=self.client_id, name=self.name, plan=self.plan, settings=self.settings, at=at)
 
     def changed(self, at: datetime) -> ClientChanged:
         """The news of its state after a change."""
-        return ClientChanged(
-            client_id=self.client_id, name=self.name, plan=self.plan, settings=self.settings, at=at
-        )
+        return ClientChanged(client_id=self.client_id, name=self.name, plan=self.plan, settings=self.settings, at=at)
 
 
 def merged(settings: ClientSettings, change: SettingsChange) -> ClientSettings:

@@ -1,4 +1,4 @@
-"""Passwords: what is good enough (04.1, NIST SP 800-63B-4), and Argon2id off the event loop. It stores and logs none."""
+"""Passwords: what is good enough (04.1, SP 800-63B-4), and Argon2id off the event loop. It stores and logs none."""
 
 import asyncio
 import re
@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
 from guard import errors
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # the package carries no types
-from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]  # the package carries no types
 
 _T = TypeVar("_T")
 
@@ -42,25 +43,26 @@ def is_short(password: str) -> bool:
     return _length(password) < SHORTEST
 
 
-def check(password: str, known_words: Iterable[str], *, may_be_short: bool) -> None:
+def check(password: str, known_words: Iterable[str], *, may_be_short: bool, pointer: str = "/password") -> None:
     """Raises TooGuessable, with what is wrong, for a password that may not be set.
 
-    `known_words` are the user's e-mail and name and the client's name. Blocks for up to 0.1 s: call `Hasher.check`.
+    `known_words` are the user's e-mail and name and the client's name, `pointer` its place in the body.
+    Blocks for up to 0.1 s: call `Hasher.check`.
     """
     if len(password) > LONGEST:
-        raise errors.TooGuessable(f"The password is longer than {LONGEST} characters.")
+        raise errors.TooGuessable(f"The password is longer than {LONGEST} characters.", pointer)
     shortest = SHORTEST_WITH_TOTP if may_be_short else SHORTEST
     if _length(password) < shortest:
-        raise errors.TooGuessable(f"The password needs {shortest} characters or more.")
+        raise errors.TooGuessable(f"The password needs {shortest} characters or more.", pointer)
     normalised = normalise(password)
     if normalised.casefold() in _COMMON:
-        raise errors.TooGuessable("The password is on the list of common passwords.")
+        raise errors.TooGuessable("The password is on the list of common passwords.", pointer)
     words = _words(known_words)
     plain = _plain(normalised)
     if any(word == plain or (word in plain and len(plain.replace(word, "")) < _REST) for word in words):
-        raise errors.TooGuessable("The password is little more than the e-mail address or a name.")
+        raise errors.TooGuessable("The password is little more than the e-mail address or a name.", pointer)
     if _score(normalised, words) < _SCORE:
-        raise errors.TooGuessable("The password is too easy to guess: use several unrelated words.")
+        raise errors.TooGuessable("The password is too easy to guess: use several unrelated words.", pointer)
 
 
 def _length(password: str) -> int:
@@ -113,10 +115,12 @@ class Hasher:
         finally:
             self._slots.release()
 
-    async def check(self, password: str, known_words: Iterable[str], *, may_be_short: bool) -> None:
+    async def check(
+        self, password: str, known_words: Iterable[str], *, may_be_short: bool, pointer: str = "/password"
+    ) -> None:
         """As `check`, in a thread."""
         words = list(known_words)
-        await self._run(lambda: check(password, words, may_be_short=may_be_short))
+        await self._run(lambda: check(password, words, may_be_short=may_be_short, pointer=pointer))
 
     async def hash(self, password: str) -> str:
         """The PHC string to store."""

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from guard.http import Body
-from guard.keys import SubjectKey
 from pydantic import BaseModel, Field
 
 from auth.account import Account
 from auth.user import User
+from guard.body import Body
+from guard.keys import SubjectKey
 
 TABLE = "session"
 CHALLENGE_SECONDS = 300
@@ -47,7 +47,7 @@ class Tokens(BaseModel):
     """A new pair of tokens. Each refresh token works once."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750's word
     expires_in: int
     refresh_token: str
     session_id: UUID

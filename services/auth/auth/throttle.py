@@ -1,4 +1,4 @@
-"""How often somebody may guess (05.4): counted in the database before the guess is looked at, given back when it was right.
+"""How often somebody may guess (05.4): counted in the database before a guess is looked at, given back if right.
 
 A parallel guess waits for the count of the one before; a killed process forgets nothing. Keys are HMACs: no row names
 an account or an address.
@@ -6,15 +6,15 @@ an account or an address.
 
 import hmac
 import ipaddress
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from auth.store import throttle as store
 from guard import errors
 from guard.database import Connection
-
-from auth.store import throttle as store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ PASSWORD_HERE = Limit("password-here", 5, timedelta(minutes=15))
 # Far below the 100 that SP 800-63B-4 (3.2.2) allows in a row; anybody's success and the owner's known device end it.
 PASSWORD_ANYWHERE = Limit("password-anywhere", 20, timedelta(hours=24))
 PASSWORD_KNOWN_DEVICE = Limit("password-known-device", 10, timedelta(minutes=15))
+# Whoever holds a session and guesses at its password: to change it, or to remove the second factor.
+PASSWORD_IN_SESSION = Limit("password-in-session", 10, timedelta(minutes=15))
 # Three valid codes of a million: ten guesses an hour need four years for even odds.
 CODE = Limit("code", 10, timedelta(hours=1))
 CODE_KNOWN_DEVICE = Limit("code-known-device", 10, timedelta(hours=1))
@@ -72,6 +74,10 @@ class Throttle:
         """The count of an account as a whole, which its owner's success ends."""
         return self._gate(PASSWORD_ANYWHERE, email_index)
 
+    def in_session(self, session_id: UUID) -> list[Gate]:
+        """What a password that is asked for again counts against: the session alone, so a thief locks nobody out."""
+        return [self._gate(PASSWORD_IN_SESSION, session_id.bytes)]
+
     def code(self, user_id: UUID, device_id: UUID | None) -> list[Gate]:
         """What a code of this user counts against."""
         if device_id is not None:
@@ -91,9 +97,17 @@ async def reserve(connection: Connection, gates: Sequence[Gate], now: datetime) 
     for gate in gates:
         attempts, until = await store.count(connection, gate.key, now, now + gate.limit.window)
         if attempts > gate.limit.attempts:
-            raise errors.TooMany(retry_after=max(1, int((until - now).total_seconds()) + 1))
+            raise _shut(until, now)
         is_last = is_last or attempts == gate.limit.attempts
     return is_last
+
+
+async def look(connection: Connection, gates: Sequence[Gate], now: datetime) -> None:
+    """Raises TooMany at a gate that is shut, and counts nothing: spares a hash, decides nothing."""
+    for gate in gates:
+        attempts, until = await store.standing(connection, gate.key)
+        if attempts >= gate.limit.attempts and until > now:
+            raise _shut(until, now)
 
 
 async def give_back(connection: Connection, gates: Sequence[Gate]) -> None:
@@ -105,7 +119,13 @@ async def give_back(connection: Connection, gates: Sequence[Gate]) -> None:
             await store.forget(connection, gate.key)
 
 
+def _shut(until: datetime, now: datetime) -> errors.TooMany:
+    return errors.TooMany(retry_after=max(1, math.ceil((until - now).total_seconds())))
+
+
 def _network(ip: str) -> bytes:
+    if not ip:
+        return b""  # nobody told: all such are one
     # A household holds a whole /64 of IPv6 addresses, and may use a new one for each guess.
     address = ipaddress.ip_address(ip)
     if isinstance(address, ipaddress.IPv6Address):

@@ -28,7 +28,7 @@ def address(secret: str, account: str) -> str:
 
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:
-    """The step whose code this is, one step around `now`; None when it is none. Whether it was used is the store's word."""
+    """The step whose code this is, one step around `now`, or None. Whether it was used is the store's word."""
     if not _CODE.fullmatch(code):
         return None
     try:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from guard.http import Body
-from guard.keys import SubjectKey
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from auth import address
+from guard.body import Body
+from guard.keys import SubjectKey
 
 TABLE = "client_user"
 
@@ -41,6 +41,13 @@ class Invite(Body):
     email: Email
     name: Name
     role: Role
+
+
+class Activation(Body):
+    """An invited user's first password."""
+
+    token: Annotated[str, Field(min_length=1, max_length=256)]
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Change(Body):

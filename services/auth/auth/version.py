@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 from fastapi import Header
+
 from guard.errors import Stale
 
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=1_000)]

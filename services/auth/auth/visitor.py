@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 from uuid import UUID
 
-from events.access import Outcome
 from fastapi import Depends, Request
+
+from events.access import Outcome
+from guard import telemetry
 from guard.access import Access, Door
 from guard.identity import Caller
 
@@ -31,7 +33,7 @@ def _visitor(request: Request) -> Visitor:
         ip=state["ip"],
         user_agent=request.headers.get("user-agent", "")[:256],
         request_id=state["request_id"],
-        trace_id=state.get("trace_id"),
+        trace_id=telemetry.trace_id(),
     )
 
 

@@ -1,10 +1,10 @@
-"""Settings of this service: what every service has, and how often retention looks. Never a secret."""
+"""What this service is told by its environment: every service's settings, and how often retention looks."""
 
-from guard import settings
+from guard.settings import Settings as GuardSettings
 
 
-class Settings(settings.Settings):
-    """Read from the environment, prefix KONCI_."""
+class Settings(GuardSettings):
+    """Read by `guard.process` from KONCI_*; never a secret."""
 
     service: str = "tenant_data"
     retention_every_seconds: float = 3600.0

@@ -1,6 +1,5 @@
 """The command line: 2 on wrong use, one line with what to do when a thing is missing, an example in each help."""
 
-import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -16,7 +15,7 @@ ROOT = typer.main.get_command(app)
 
 def commands(group, path=()):
     for name, command in group.commands.items():
-        if isinstance(command, click.Group):
+        if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:
             yield (*path, name)

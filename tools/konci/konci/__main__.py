@@ -28,6 +28,11 @@ def main() -> None:
     except StackError as error:
         typer.echo(f"konci: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        # A full disk or missing rights, named with its file; `doctor` knows the usual causes.
+        where = f": {error.filename}" if error.filename else ""
+        typer.echo(f"konci: {error.strerror or error}{where}; `konci doctor` looks for the cause", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("konci: interrupted; what was started keeps running (`konci down` stops it)", err=True)
         sys.exit(130)

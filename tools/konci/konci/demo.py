@@ -75,7 +75,7 @@ def _operator(stack: Stack) -> certificate.Certificate:
     if OPERATOR in here and here[OPERATOR].is_valid(soon):
         return here[OPERATOR]
     screen.say(f"operator {OPERATOR}: a personal certificate of an hour")
-    return operator.enrol(stack, OPERATOR, hours=1)
+    return operator.enrol(stack, OPERATOR, hours=1)[0]
 
 
 def _work(stack: Stack, hotels: list[Hotel], count: int) -> None:

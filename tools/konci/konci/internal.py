@@ -1,6 +1,8 @@
 """The internal listeners as an operator reaches them: mutual TLS; one certificate file is all that proves who asks."""
 
 import ssl
+from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -55,17 +57,25 @@ class Desk:
         return dict(self._answer("POST", "/internal/clients", body, 201))
 
     def clients(self) -> list[dict[str, Any]]:
-        """Every client of the platform."""
-        return list(self._answer("GET", "/internal/clients", None, 200)["items"])
+        """Every client of the platform, newest first. Each one's log gets an entry: its name was read."""
+        found: list[dict[str, Any]] = []
+        path = "/internal/clients"
+        while True:
+            page = self._answer("GET", path, None, 200)
+            found += page["items"]
+            if page["next_cursor"] is None:
+                return found
+            path = f"/internal/clients?cursor={page['next_cursor']}"
 
     def token(self, client_id: str, reason: str, rights: list[str]) -> str:
-        """A token of ten minutes that names the client, the reason and the rights; the grant is in the client's log."""
+        """A token of ten minutes that names client, reason and rights; the grant is in the client's log."""
         body = {"client_id": client_id, "reason": reason, "rights": rights}
         return str(self._answer("POST", "/internal/operator-tokens", body, 201)["access_token"])
 
-    def register(self, name: str) -> None:
-        """Makes `name` an operator whose certificates are accepted."""
-        self._answer("POST", "/internal/operators", {"name": name}, 201, 200, 204)
+    def register(self, name: str, rights: Sequence[str] | None) -> list[str]:
+        """Makes `name` an operator who may ask for `rights`, or for all there are; the rights."""
+        body = {"name": name, "rights": None if rights is None else list(rights)}
+        return list(self._answer("POST", "/internal/operators", body, 201)["rights"])
 
     def operators(self) -> list[dict[str, Any]]:
         """Every operator that is registered."""
@@ -73,7 +83,9 @@ class Desk:
 
     def remove(self, name: str) -> None:
         """Ends the operator: certificates and tokens of that name are refused from now on."""
-        self._answer("DELETE", f"/internal/operators/{name}", None, 200, 204)
+        answer = self._api.ask("DELETE", f"/internal/operators/{name}", expect=(204, 404))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise Failed(f"{name} is no operator", "see `konci operator list`")
 
     def _answer(self, method: str, path: str, body: object | None, *expect: int) -> Any:
         return self._api.ask(method, path, body=body, expect=expect).body

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from guard.rights import Right
 from konci import certificate, screen
 from konci.internal import Desk, bootstrap
 from konci.screen import AsJson
@@ -39,25 +40,29 @@ Chosen = Annotated[
 def add(
     name: Name,
     hours: Annotated[int, typer.Option(min=1, max=12, help="How long the certificate lasts.")] = HOURS,
+    right: Annotated[list[Right] | None, typer.Option(help="May ask for this right only; repeat it for more.")] = None,
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Register an operator and issue the personal certificate; run it again for a new certificate.
 
-    Example: konci operator add alice
+    Example: konci operator add alice --right access_event:read --right client:read
     """
     stack = Stack.here()
-    made = enrol(stack, name, hours)
-    result = {"name": name, "certificate": str(made.file), "expires_at": made.not_after.isoformat()}
+    made, rights = enrol(stack, name, hours, right)
+    result = {"name": name, "certificate": str(made.file), "expires_at": made.not_after.isoformat(), "rights": rights}
     words = f"{name} is an operator until {made.not_after:%Y-%m-%d %H:%M} UTC, with {made.file}"
     screen.show(result, Text(words), as_json=as_json)
 
 
-def enrol(stack: Stack, name: str, hours: int = HOURS) -> certificate.Certificate:
-    """Registers `name` at `auth` and issues a certificate. The bootstrap identity asks for both."""
+def enrol(
+    stack: Stack, name: str, hours: int, rights: list[Right] | None = None
+) -> tuple[certificate.Certificate, list[str]]:
+    """Registers `name` at `auth` and issues a certificate, both as the bootstrap identity; what `name` may ask for."""
     # Registered first: a certificate that nobody knows yet would be refused with no way to tell why.
     with Desk(stack, bootstrap(stack)) as desk:
-        desk.register(name)
-    return certificate.issue(stack, name, hours)
+        held = desk.register(name, rights)
+    return certificate.issue(stack, name, hours), held
 
 
 @app.command("list")
@@ -74,15 +79,23 @@ def list_(*, as_json: AsJson = False) -> None:
     result = [
         {
             "name": one["name"],
-            "registered_at": one.get("created_at"),
+            "registered_at": one["created_at"],
+            "rights": one["rights"],
             "certificate": str(here[one["name"]].file) if one["name"] in here else None,
             "expires_at": here[one["name"]].not_after.isoformat() if one["name"] in here else None,
             "valid_here": one["name"] in here and here[one["name"]].is_valid(now),
         }
         for one in registered
     ]
-    rows = [[one["name"], one["registered_at"] or "", one["expires_at"] or "no certificate here"] for one in result]
-    screen.show(result, screen.table("Operators", ("name", "registered", "certificate until"), rows), as_json=as_json)
+    rows = [
+        [one["name"], one["registered_at"], one["expires_at"] or "no certificate here", " ".join(one["rights"])]
+        for one in result
+    ]
+    screen.show(
+        result,
+        screen.table("Operators", ("name", "registered", "certificate until", "may ask for"), rows),
+        as_json=as_json,
+    )
 
 
 @app.command()

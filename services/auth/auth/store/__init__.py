@@ -1,1 +1,1 @@
-"""Every SQL statement of this service, by noun. Literal text, explicit columns, `client_id = $1` in each tenant statement."""
+"""Every SQL statement of this service, by noun: literal text, explicit columns, `client_id = $1` on tenant tables."""

@@ -1,6 +1,6 @@
 """Statements on `throttle`, a table of the platform: its rows name no client."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from guard.database import Connection
 
@@ -20,6 +20,12 @@ async def count(connection: Connection, key: bytes, now: datetime, until: dateti
     )
     assert row is not None  # noqa: S101 - an upsert returns its row
     return row["attempts"], row["until"]
+
+
+async def standing(connection: Connection, key: bytes) -> tuple[int, datetime]:
+    """How many attempts there are, and when the count ends; without a row none, long ago."""
+    row = await connection.fetchrow("SELECT attempts, until FROM throttle WHERE key = $1", key)
+    return (0, datetime.min.replace(tzinfo=UTC)) if row is None else (row["attempts"], row["until"])
 
 
 async def uncount(connection: Connection, key: bytes) -> None:

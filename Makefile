@@ -1,0 +1,33 @@
+# The platform from a terminal. Everything here installs what is missing first; settings: KONCI_RUN, KONCI_PORT.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+KONCI := .venv/bin/konci
+
+.PHONY: help install up down status demo test lint types
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Install what this machine lacks (apt, .venv, Kafka's jars)
+	@deploy/local/install.sh
+
+up: install ## Start the stack in .run/ and wait until it serves
+	@$(KONCI) up
+
+down: ## Stop every process of the stack; the data stays
+	@if [ -x $(KONCI) ]; then $(KONCI) down; else echo "nothing was running"; fi
+
+status: ## What runs, and whether it serves
+	@if [ -x $(KONCI) ]; then $(KONCI) status; else echo "nothing is installed: make up"; exit 1; fi
+
+demo: up ## Two hotels, their dialogues, and their access logs
+	@$(KONCI) demo
+
+test: install ## All tests, on a stack of their own beside a running one
+	@.venv/bin/python -m pytest
+
+lint: install ## Style, import layers, shell
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports
+
+types: install ## Strict types
+	@.venv/bin/mypy

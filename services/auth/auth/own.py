@@ -1,0 +1,208 @@
+"""What a user proves itself with, changed by itself: password and second factor (04.1).
+
+Who asks for it must show the factor again: a stolen session alone changes none that is there (ASVS 7.5.1).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from auth import account as accounts
+from auth import pair, password, revocation, sign_in, throttle, totp, user
+from auth.account import Account
+from auth.office import Office
+from auth.session import Code, Password
+from auth.store import challenge as challenge_store
+from auth.store import credential as store
+from auth.store import device as device_store
+from auth.store import session as session_store
+from auth.visitor import deny
+from events.access import Action
+from events.revocation import Revoked
+from guard import errors
+from guard.access import Access, Entry
+from guard.body import Body
+from guard.identity import Caller
+from guard.keys import SubjectKey
+
+_WRONG = "The password or the code is not right."
+
+
+class PasswordChange(Body):
+    """The password that is, and the one that shall be."""
+
+    current_password: Password
+    new_password: Password
+
+
+class TotpCode(Body):
+    """The first code of a new second factor."""
+
+    code: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+
+
+class TotpRemoval(Body):
+    """Both factors, once more."""
+
+    password: Password
+    code: Code
+
+
+class TotpOffer(BaseModel):
+    """A secret for an authenticator; it counts when its first code is shown."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class TotpConfirmed(BaseModel):
+    """Ten codes, each good once in place of a one-time code, and a token that owes nothing any more. Shown once."""
+
+    recovery_codes: list[str]
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750's word
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Self:
+    """The caller with its credential, its key and its session."""
+
+    account: Account
+    key: SubjectKey
+    session_id: UUID
+
+
+async def change_password(office: Office, door: Entry, caller: Caller, body: PasswordChange) -> None:
+    """Raises Unauthenticated for a wrong current password, TooGuessable for the new one."""
+    gates = await _reserve(office, door, caller)
+    revoked: list[Revoked] | None = None
+    async with office.hasher.slot(), door.open(caller, Action.USER_PASSWORD) as access:
+        me = await _self(access, caller)
+        if await _is_password(office, me, body.current_password):
+            await _set_password(office, access, me, body.new_password)
+            revoked = await _end_the_rest(access, me)
+            await throttle.give_back(access.connection, gates)
+        else:
+            deny(access, "wrong password")
+    await _finish(office, revoked)
+
+
+async def offer_totp(door: Entry, caller: Caller) -> TotpOffer:
+    """A new secret; one that was offered before is void. Raises Conflict while a confirmed one is there."""
+    async with door.open(caller, Action.TOTP_ENROL) as access:
+        me = await _self(access, caller)
+        secret = totp.new_secret()
+        sealed = accounts.seal_totp(me.key, me.account.user_id, secret)
+        if not await store.offer_totp(access, me.account.user_id, sealed):
+            raise errors.Conflict("A second factor is enrolled: remove it first.")
+        email = user.words(me.key, me.account.user_id, me.account.sealed)["email"]
+    return TotpOffer(secret=secret, otpauth_uri=totp.address(secret, email))
+
+
+async def confirm_totp(office: Office, door: Entry, caller: Caller, body: TotpCode) -> TotpConfirmed:
+    """The offered secret counts from now on. Raises Invalid for a wrong code, Conflict when nothing was offered."""
+    async with door.open(caller, Action.TOTP_CONFIRM) as access:
+        me = await _self(access, caller)
+        account = me.account
+        secret = account.totp_secret(me.key)
+        if account.has_totp or secret is None or account.totp_sealed is None:
+            raise errors.Conflict("There is no second factor that waits for its first code.")
+        # Not counted: whoever may ask this has been shown the secret, there is nothing to guess.
+        step = totp.step_of(secret, body.code, access.now)
+        if step is None or not await store.confirm_totp(access, account.user_id, account.totp_sealed, step):
+            raise errors.Invalid([("/code", "This is not the code of this moment.")])
+        codes = totp.new_recovery_codes()
+        hashes = [totp.recovery_hash(account.user_id, code) for code in codes]
+        await store.set_recovery_codes(access, account.user_id, [known for known in hashes if known is not None])
+        revoked = await _end_the_rest(access, me)
+        enrolled = (await _self(access, caller)).account
+        begun_at = await _begun_at(access, me)
+        token, seconds = await pair.access_token(office, access, enrolled, me.session_id, begun_at)
+    await office.herald.announce(revoked)
+    return TotpConfirmed(recovery_codes=codes, access_token=token, expires_in=seconds)
+
+
+async def remove_totp(office: Office, door: Entry, caller: Caller, body: TotpRemoval) -> None:
+    """Raises Unauthenticated unless both factors are right, Conflict when the second one is needed."""
+    gates = await _reserve(office, door, caller)
+    revoked: list[Revoked] | None = None
+    async with office.hasher.slot(), door.open(caller, Action.TOTP_REMOVE) as access:
+        me = await _self(access, caller)
+        if me.account.needs_totp:
+            raise errors.Conflict("The second factor is needed: by your client, or because the password is short.")
+        if not await _is_password(office, me, body.password):
+            deny(access, "wrong password")
+        elif not await _is_code(office, access, me, body.code):
+            deny(access, "wrong code")
+        else:
+            await store.remove_totp(access, me.account.user_id)
+            revoked = await _end_the_rest(access, me)
+            await throttle.give_back(access.connection, gates)
+    await _finish(office, revoked)
+
+
+async def _reserve(office: Office, door: Entry, caller: Caller) -> list[throttle.Gate]:
+    if caller.session_id is None:
+        raise errors.Unauthenticated
+    gates = office.throttle.in_session(caller.session_id)
+    async with door.door.platform() as connection:
+        await throttle.reserve(connection, gates, door.door.clock.now())
+    return gates
+
+
+async def _self(access: Access, caller: Caller) -> _Self:
+    user_id = UUID(caller.id)
+    account = await store.find(access, user_id)
+    if account is None or caller.session_id is None:
+        access.missed("user", user_id)
+    access.touch("user", user_id)
+    return _Self(account, await access.subject_key(user_id), caller.session_id)
+
+
+async def _is_password(office: Office, me: _Self, given: str) -> bool:
+    return await office.hasher.matches(me.account.password_hash(me.key), given)
+
+
+async def _is_code(office: Office, access: Access, me: _Self, code: str) -> bool:
+    # The account's own count, the same as at sign-in: no second door for guessing (CVE-2025-64102 was one).
+    gates = office.throttle.code(me.account.user_id, None)
+    await throttle.reserve(access.connection, gates, access.now)
+    is_right = await sign_in.accepts(access, me.account, me.key, code)
+    if is_right:
+        await throttle.give_back(access.connection, gates)
+    return is_right
+
+
+async def _set_password(office: Office, access: Access, me: _Self, new: str) -> None:
+    content = user.words(me.key, me.account.user_id, me.account.sealed)
+    known = [content["email"], content["name"], me.account.client_name]
+    may_be_short = me.account.has_totp or me.account.totp_required
+    await office.hasher.check(new, known, may_be_short=may_be_short, pointer="/new_password")
+    sealed = accounts.seal_password(me.key, me.account.user_id, await office.hasher.hash(new))
+    await store.set_password(access, me.account.user_id, sealed, is_short=password.is_short(new))
+
+
+async def _end_the_rest(access: Access, me: _Self) -> list[Revoked]:
+    # What another has begun with the old factor must not outlive it (ASVS 7.4.3).
+    user_id = me.account.user_id
+    await challenge_store.end_all(access, user_id)
+    session = await session_store.find(access, me.session_id, user_id)
+    await device_store.forget(access, user_id, but=session.device_id if session else None)
+    return await revocation.end_sessions(access, await session_store.end_all(access, user_id, but=me.session_id))
+
+
+async def _begun_at(access: Access, me: _Self) -> datetime:
+    session = await session_store.find(access, me.session_id, me.account.user_id)
+    if session is None:
+        raise errors.Unauthenticated
+    return session.created_at
+
+
+async def _finish(office: Office, revoked: list[Revoked] | None) -> None:
+    if revoked is None:
+        raise errors.Unauthenticated(_WRONG)
+    await office.herald.announce(revoked)

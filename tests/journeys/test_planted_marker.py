@@ -1,0 +1,150 @@
+"""02.1, 02.4, 07.1: what a guest said, and every password, code and token, is nowhere in clear: no log, span, metric,
+Kafka segment, database file or temporary file holds it. What must be found there (a user agent) is found, as the control.
+"""
+
+import base64
+import mmap
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from support.database import superuser
+from support.hotel import Hotel, activate, expect, invite
+from support.machine import Machine
+from support.service import workload
+
+_OURS_IN_CLEAR = ("bootstrap", "identity", "operators")  # 0600 key files: secrets by nature, and none of a guest's
+
+
+def _files(stack: Machine) -> Iterator[Path]:
+    places = [stack.run, stack.stack.folder("postgres").resolve()]
+    for place in {path.resolve() for path in places}:
+        for folder, names, files in os.walk(place):
+            if Path(folder) == stack.run.resolve():
+                names[:] = [name for name in names if name not in _OURS_IN_CLEAR]
+            yield from (Path(folder, file) for file in files)
+
+
+def _spellings(text: str) -> list[bytes]:
+    raw = text.encode()
+    shifted = [base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 : -4] for shift in range(3)]
+    return [raw, raw.hex().encode(), *(spelling for spelling in shifted if len(spelling) > 8)]
+
+
+def holding(stack: Machine, texts: list[str]) -> dict[str, list[str]]:
+    """Which files hold which of `texts`, in clear, in hex or in base64."""
+    wanted = re.compile(b"|".join(re.escape(spelling) for text in texts for spelling in _spellings(text)))
+    found: dict[str, list[str]] = {}
+    for path in _files(stack):
+        try:
+            if not path.is_file() or path.stat().st_size == 0:
+                continue
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                if match := wanted.search(content):
+                    found.setdefault(str(path), []).append(match.group().decode("ascii", "replace")[:40])
+        except (FileNotFoundError, ValueError):
+            continue  # it was there when the folder was read; logs rotate and segments roll
+    return found
+
+
+@pytest.fixture(scope="module")
+def planted(stack: Machine, otter: Hotel) -> dict[str, list[str]]:
+    mark = "mk" + secrets.token_hex(8)
+    content = {name: f"{mark}{name}" for name in ("name", "notes", "ref", "mail", "outcome", "said", "user")}
+    phone = "+358" + "".join(secrets.choice("123456789") for _ in range(11))
+    agent = {"User-Agent": f"seen-{mark}"}
+    guest = expect(
+        otter.agent.post(
+            "/v1/guests",
+            json={
+                "name": content["name"],
+                "notes": content["notes"],
+                "external_ref": content["ref"],
+                "email": f"{content['mail']}@example.com",
+                "phone": phone,
+            },
+            headers={**agent, "Idempotency-Key": secrets.token_hex(8)},
+        ),
+        201,
+    ).json()
+    call = expect(
+        otter.agent.post(
+            "/v1/calls",
+            json={
+                "guest_id": guest["id"],
+                "direction": "inbound",
+                "started_at": "2026-11-01T10:00:00Z",
+                "from_number": phone,
+                "outcome": content["outcome"],
+            },
+        ),
+        201,
+    ).json()
+    turns = {"turns": [{"speaker": "guest", "text": content["said"]}]}
+    expect(otter.agent.put(f"/v1/calls/{call['id']}/transcript", json=turns), 200, 201)
+    expect(otter.agent.post("/v1/guests/search", json={"email": f"{content['mail']}@example.com"}, headers=agent), 200)
+    for path in (f"/v1/guests/{guest['id']}", "/v1/guests?limit=5", f"/v1/calls/{call['id']}/transcript"):
+        expect(otter.agent.get(path, headers=agent), 200)
+    # What goes wrong is where texts slip into logs: a wrong type, a wrong field, a wrong password, a lost body.
+    for body in ({"name": {content["name"]: 1}}, {"name": content["name"], content["notes"]: 1}, {"name": 5}):
+        expect(otter.agent.post("/v1/guests", json=body), 422)
+    expect(otter.agent.post("/v1/guests", content=f'{{"name": "{content["name"]}'.encode(),
+                            headers={"Content-Type": "application/json"}), 400)  # fmt: skip
+
+    password = f"a quiet lantern {mark} 47"
+    email, token = invite(otter.admin, "viewer", email=f"{content['user']}@example.com")
+    person = activate(otter.http, email, "viewer", token, password=password)
+    wrong = f"not the lantern {mark}"
+    expect(otter.http.post("/v1/sessions", json={"email": email, "password": wrong}), 401)
+    old = person.session["refresh_token"]
+    person.session |= expect(otter.http.post("/v1/sessions/refresh", json={"refresh_token": old}), 200).json()
+    assert person.totp is not None
+    secret = [
+        *content.values(), phone, password, wrong, token, old, person.totp.secret, *person.recovery_codes,
+        person.session["refresh_token"], person.token, person.token.rsplit(".", 1)[-1],
+    ]  # fmt: skip
+    otter.event(expect(otter.agent.get(f"/v1/guests/{guest['id']}", headers=agent), 200).headers["access-event"])
+    return {"secret": secret, "seen": [f"seen-{mark}"], "mark": [mark]}
+
+
+async def test_no_file_holds_it(stack: Machine, planted: dict[str, list[str]]) -> None:
+    for database in ("auth", "tenant_data", "audit"):
+        async with superuser(stack, database) as connection:
+            await connection.execute("CHECKPOINT")
+    time.sleep(2)  # spans leave their process in batches of a second
+    assert holding(stack, planted["secret"]) == {}
+
+
+async def test_the_search_finds_what_is_there(stack: Machine, planted: dict[str, list[str]]) -> None:
+    found = holding(stack, planted["seen"])
+    assert any("/kafka/" in path for path in found), sorted(found)
+    assert any("/base/" in path or "/pg_wal/" in path for path in found), sorted(found)
+
+
+async def test_no_metric_holds_it(stack: Machine, planted: dict[str, list[str]]) -> None:
+    texts = []
+    for service in ("auth", "tenant_data", "audit"):
+        async with workload(stack, "prometheus", service) as http:
+            texts.append((await http.get("/metrics")).text)
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        texts.append((await http.get(f"http://127.0.0.1:{stack.port_of('envoy_admin')}/stats/prometheus")).text)
+    assert all("_total" in text or "_count" in text for text in texts)
+    for secret in [*planted["secret"], *planted["mark"]]:
+        assert not any(secret in text for text in texts)
+
+
+def test_no_process_was_told_a_secret(stack: Machine) -> None:
+    """02.4: no secret on a command line or in an environment variable."""
+    programs = [line.split()[0] for line in stack.supervisor("status").splitlines() if "RUNNING" in line]
+    assert len(programs) >= 9
+    for program in programs:
+        process = Path(f"/proc/{stack.pid(program)}")
+        told = process.joinpath("environ").read_bytes() + process.joinpath("cmdline").read_bytes()
+        assert not re.search(rb"(?i)(password|secret|token|passwd|private)[^=\0]*=[^\0]+", told), program
+        assert b"PRIVATE KEY" not in told

@@ -1,0 +1,112 @@
+"""A second `tenant_data` over a scratch copy of its schema, with one filter or the other switched off."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+import guard
+from guard import migrate
+from guard.seal import SealKey
+from stack import postgres, services
+from support.machine import Machine
+from support.service import door, workload
+
+DATABASE = "tenant_data_scratch"
+_OFFSET = 40  # of its port, beyond the stack's own
+
+
+@asynccontextmanager
+async def scratch(stack: Machine, *, rls: bool, filters: bool) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service over an empty copy of the schema, reached as the gateway reaches it."""
+    await _create(stack)
+    try:
+        if not rls:
+            await _switch_off_rls(stack)
+        port = stack.stack.port + _OFFSET
+        process = _start(stack, port, filters=filters)
+        try:
+            async with workload(stack, "gateway", "tenant_data") as http:
+                http.base_url = f"https://127.0.0.1:{port}"
+                await _ready(http, process)
+                yield http
+        finally:
+            process.terminate()
+            process.wait(20)
+    finally:
+        await _drop(stack)
+
+
+def _start(stack: Machine, port: int, *, filters: bool) -> subprocess.Popen[bytes]:
+    environment = {
+        **services.environment(stack.stack, "tenant_data"),
+        "KONCI_DATABASE_NAME": DATABASE,
+        "KONCI_LISTEN_PORT": str(port),
+        "PATH": os.environ["PATH"],
+    }
+    neutralised = Path(__file__).with_name("neutralised.py")
+    command = ["-m", "tenant_data"] if filters else [str(neutralised), "tenant_data"]
+    with (stack.run / "log" / "scratch.log").open("ab") as log:
+        return subprocess.Popen([sys.executable, *command, "serve"], env=environment, stderr=log, stdout=log)
+
+
+async def _ready(http: httpx2.AsyncClient, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        assert process.poll() is None, "the scratch service ended: see .run-test/log/scratch.log"
+        try:
+            if (await http.get("/readyz")).status_code == 200:
+                return
+        except httpx2.TransportError:
+            await asyncio.sleep(0.2)
+    raise AssertionError("the scratch service was not ready within 30 s")
+
+
+async def _create(stack: Machine) -> None:
+    await _drop(stack)
+    main = await postgres.superuser(stack.stack)
+    await main.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+    await main.close()
+    async with door(stack, "tenant_data") as opened:
+        seal_key: SealKey = opened.seal_key
+    connection = await postgres.superuser(stack.stack, DATABASE)
+    try:
+        await connection.execute("SET guard.service = 'tenant_data'")
+        roles = stack.stack.repo / "deploy" / "postgres" / "roles.sql"
+        await connection.execute(roles.read_text())
+        await connection.execute((Path(guard.__path__[0]) / "sql" / "guard.sql").read_text())
+        await connection.execute(
+            "INSERT INTO guard.seal_key (kid, ipad, opad) VALUES ($1, $2, $3)", seal_key.kid, *seal_key.pads()
+        )
+        await connection.execute(
+            "GRANT CONNECT ON DATABASE tenant_data_scratch TO tenant_data_request, tenant_data_job;"
+            " GRANT USAGE, CREATE ON SCHEMA public TO tenant_data_owner;"
+            " GRANT USAGE ON SCHEMA public TO tenant_data_request, tenant_data_job"
+        )
+        folder = stack.stack.repo / "services" / "tenant_data" / "migrations"
+        await migrate.apply(connection, "tenant_data_owner", migrate.read(folder))
+    finally:
+        await connection.close()
+
+
+async def _switch_off_rls(stack: Machine) -> None:
+    connection = await postgres.superuser(stack.stack, DATABASE)
+    try:
+        rows = await connection.fetch("SELECT oid::regclass::text AS name FROM pg_class WHERE relrowsecurity")
+        assert len(rows) >= 5
+        for row in rows:
+            await connection.execute(f"ALTER TABLE {row['name']} DISABLE ROW LEVEL SECURITY")
+    finally:
+        await connection.close()
+
+
+async def _drop(stack: Machine) -> None:
+    main = await postgres.superuser(stack.stack)
+    await main.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    await main.close()

@@ -1,0 +1,140 @@
+"""What the gateway is told: default deny, one reading of a path, problems for every answer of its own (02.1, 02.2)."""
+
+import pytest
+
+from stack import envoy
+from stack.envoy import Limits
+from stack.settings import Stack, StackError
+
+PUBLIC = {
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/challenge"),
+    ("POST", "/v1/sessions/refresh"),
+    ("POST", "/v1/users/activate"),
+    (None, "/.well-known/jwks.json"),
+    (None, "/v1/openapi.json"),
+    (None, "/v1/openapi/auth.json"),
+    (None, "/v1/openapi/tenant_data.json"),
+    (None, "/v1/openapi/audit.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def bootstrap(tmp_path_factory):
+    return envoy.configuration(Stack(run=tmp_path_factory.mktemp("run"), port=22_000), Limits())
+
+
+@pytest.fixture(scope="module")
+def manager(bootstrap):
+    return bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][-1]["typed_config"]
+
+
+@pytest.fixture(scope="module")
+def routes(manager):
+    return manager["route_config"]["virtual_hosts"][0]["routes"]
+
+
+def http_filter(manager, name):
+    return next(entry["typed_config"] for entry in manager["http_filters"] if entry["name"] == name)
+
+
+def test_only_these_routes_need_no_token(routes):
+    open_routes = {
+        (entry["match"].get("headers", [{}])[0].get("string_match", {}).get("exact"), entry["match"].get("path"))
+        for entry in routes
+        if "typed_per_filter_config" in entry and "route" in entry
+    }
+    assert open_routes == PUBLIC
+
+
+def test_everything_else_needs_one(manager):
+    rules = http_filter(manager, "envoy.filters.http.jwt_authn")["rules"]
+    assert [rule["match"] for rule in rules] == [{"prefix": "/"}, {"connect_matcher": {}}]
+    assert all(rule["requires"] == {"provider_name": "auth"} for rule in rules)
+
+
+def test_nothing_internal_is_routed(routes):
+    forwarded = [entry["match"] for entry in routes if "route" in entry]
+    paths = {match.get("path") or match["path_separated_prefix"] for match in forwarded}
+    assert all(path.startswith("/v1/") or path == "/.well-known/jwks.json" for path in paths)
+
+
+def test_the_last_two_routes_answer_for_all_the_rest(routes):
+    assert [entry["direct_response"]["status"] for entry in routes[-2:]] == [404, 404]
+    assert routes[-1]["match"] == {"prefix": "/"}
+
+
+def test_a_token_is_read_from_the_header_only_and_dies_on_time(manager):
+    provider = http_filter(manager, "envoy.filters.http.jwt_authn")["providers"]["auth"]
+    assert provider["from_headers"] == [{"name": "authorization", "value_prefix": "Bearer "}]
+    assert provider["clock_skew_seconds"] == 1
+    assert provider["require_expiration"] is True
+    assert provider["audiences"] == ["konci"]
+    assert "from_params" not in provider
+    assert "forward_payload_header" not in provider
+
+
+def test_what_callers_say_of_themselves_is_dropped_before_anything_reads_it(manager):
+    mutations = manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"]
+    prefixes = {entry["remove_on_match"]["key_matcher"]["prefix"] for entry in mutations if "remove_on_match" in entry}
+    assert "x-" in prefixes
+    assert {"forwarded", "traceparent", "baggage"} <= {entry.get("remove") for entry in mutations}
+
+
+def test_every_service_is_asked_over_mutual_tls_1_3_and_by_its_own_name(bootstrap):
+    services = [cluster for cluster in bootstrap["static_resources"]["clusters"] if cluster["name"] != "traces"]
+    assert {cluster["name"] for cluster in services} == {"auth", "tenant_data", "audit"}
+    for cluster in services:
+        tls = cluster["transport_socket"]["typed_config"]["common_tls_context"]
+        assert tls["tls_params"]["tls_minimum_protocol_version"] == "TLSv1_3"
+        assert tls["tls_certificate_sds_secret_configs"]
+        names = tls["validation_context"]["match_typed_subject_alt_names"]
+        assert names == [{"san_type": "URI", "matcher": {"exact": f"spiffe://konci/{cluster['name']}"}}]
+
+
+def test_every_answer_of_its_own_is_a_problem_with_the_security_headers(manager):
+    mappers = manager["local_reply_config"]["mappers"]
+    assert len(mappers) == len(envoy.REPLIES)
+    for mapper in mappers:
+        body = mapper["body_format_override"]
+        assert body["content_type"] == "application/problem+json"
+        assert {"type", "title", "status", "detail", "request_id"} <= body["json_format"].keys()
+        assert body["json_format"]["status"] == mapper["status_code"]
+        sent = {entry["header"]["key"] for entry in mapper["headers_to_add"]}
+        assert {"strict-transport-security", "x-content-type-options", "cache-control"} <= sent
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_busy_and_away_say_when_to_come_back(manager, status):
+    mappers = [entry for entry in manager["local_reply_config"]["mappers"] if entry["status_code"] == status]
+    assert mappers
+    for mapper in mappers:
+        assert any(entry["header"]["key"] == "retry-after" for entry in mapper["headers_to_add"])
+
+
+def test_nothing_personal_in_the_access_log(manager):
+    entry = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
+    text = " ".join(entry.values())
+    for word in ("ADDRESS", "AUTHORIZATION", "USER-AGENT", "COOKIE", "%REQ(:PATH)%", "X-ENVOY-EXTERNAL"):
+        assert word not in text
+
+
+def test_the_admin_interface_is_on_loopback_and_changes_nothing(bootstrap):
+    admin = bootstrap["admin"]
+    assert admin["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 22_016}
+    assert not any("quit" in str(path) or "logging" in str(path) for path in admin["allow_paths"])
+
+
+class TestLimits:
+    def test_a_setting(self):
+        assert Limits.here({"KONCI_LIMIT_SESSION": "7"}).session == 7
+
+    @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "²"])
+    def test_a_bad_setting_names_itself(self, text):
+        with pytest.raises(StackError, match="KONCI_LIMIT_CLIENT"):
+            Limits.here({"KONCI_LIMIT_CLIENT": text})
+
+    def test_each_becomes_a_bucket(self):
+        rates = envoy.rates(Limits(session=5))
+        assert rates["limit_session"] == 5
+        assert rates["limit_session_burst"] == 10

@@ -1,0 +1,49 @@
+"""`konci up|down|status|logs|doctor`: wrong use ends 2, each has an example, and --json is JSON."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from konci import lifecycle
+
+COMMANDS = ("up", "down", "status", "logs", "doctor")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("KONCI_RUN", str(tmp_path / "run"))
+    app = typer.Typer()
+    lifecycle.register(app)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("up", "--only", "mysql"), ("logs",), ("logs", "mysql"), ("logs", "kafka", "-n", "0"), ("down", "--now")]
+)
+def test_wrong_use_ends_2(run, arguments):
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(run, command):
+    done = run(command, "--help")
+    assert done.exit_code == 0
+    assert f"Example: konci {command}" in done.output
+
+
+def test_down_when_nothing_runs(run):
+    done = run("down", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"stopped": [], "wiped": False})
+
+
+def test_status_when_nothing_runs_is_not_success(run):
+    done = run("status", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, [])
+
+
+def test_the_last_lines_of_a_log(run, tmp_path):
+    (tmp_path / "run" / "log").mkdir(parents=True)
+    (tmp_path / "run" / "log" / "kafka.log").write_bytes(b"one\ntwo\n\xff three\n")
+    assert json.loads(run("logs", "kafka", "-n", "2", "--json").stdout)["lines"] == ["two", "\ufffd three"]
