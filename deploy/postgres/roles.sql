@@ -45,6 +45,7 @@ DECLARE service name := current_database();
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', service);
     IF service = 'postgres' THEN
+        REVOKE ALL ON DATABASE template1 FROM PUBLIC;
         -- The issuer works here, where no service has data; the keeper's users read statistics here.
         GRANT CONNECT ON DATABASE postgres TO openbao_issuer, pg_monitor;
         GRANT pg_signal_backend TO openbao_issuer;

@@ -16,7 +16,6 @@ FENCE = re.compile(r"^ *```(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MADE = re.compile(r"^```\S* file=(\S+)", re.MULTILINE)
 INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
-# Words in a command after which the rest is the reader's.
 TOP = {path.parts[0] for path in tree.files()}
 # Parts of the running platform, not of the repository.
 ELSEWHERE = (".run", ".venv", "http", "spiffe:", "/v1", "/internal", "/problems", "/requests", "application/")
@@ -97,7 +96,15 @@ def kinds():
 
 def test_each_problem_has_its_paragraph_and_each_paragraph_its_problem():
     documented = re.findall(r"^## /problems/(\S+)$", tree.text(tree.Path("docs/problems.md")), re.MULTILINE)
-    assert sorted(documented) == sorted({*kinds(), *(reply.kind for reply in envoy.PROBLEMS)})
+    assert {reply.problem.kind for reply in envoy.REPLIES} <= set(kinds())
+    assert sorted(documented) == sorted(kinds())
+
+
+def test_each_alert_has_a_runbook():
+    alerts = re.findall(r"- alert: (\w+)", tree.text(tree.Path("deploy/prometheus/rules.yml")))
+    runbooks = "".join(tree.text(path) for path in tree.documents() if path.match("docs/runbooks/*.md"))
+    assert alerts
+    assert not [alert for alert in alerts if f"`{alert}`" not in runbooks]
 
 
 @pytest.mark.parametrize("document", [path for path in tree.documents() if path.match("docs/adr/*.md")], ids=str)

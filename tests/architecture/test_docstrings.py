@@ -18,19 +18,19 @@ def test_every_module_says_what_it_owns():
     assert not [path for path, docstring in docstrings.items() if not 1 <= len(docstring.splitlines()) <= LINES]
 
 
-def is_protocol(node):
-    # The class says what is asked for; its methods are signatures.
-    return isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+def is_described_by_itself(node):
+    # A protocol says what is asked for, and its methods are signatures. A private class has no public parts.
+    return node.name.startswith("_") or any("Protocol" in ast.unparse(base) for base in node.bases)
 
 
-def undocumented(path):
-    for node in ast.walk(tree.parsed(path)):
-        names = node.body if isinstance(node, ast.Module | ast.ClassDef) and not is_protocol(node) else []
-        for inner in names:
-            is_definition = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            if is_definition and not inner.name.startswith("_") and not ast.get_docstring(inner):
-                yield f"{path}:{inner.lineno} {inner.name}"
+def undocumented(path, within):
+    for node in within:
+        is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if is_definition and not node.name.startswith("_") and not ast.get_docstring(node):
+            yield f"{path}:{node.lineno} {node.name}"
+        if isinstance(node, ast.ClassDef) and not is_described_by_itself(node):
+            yield from undocumented(path, node.body)
 
 
 def test_everything_public_in_the_libraries_is_described():
-    assert not [name for path in tree.modules("libs") for name in undocumented(path)]
+    assert not [name for path in tree.modules("libs") for name in undocumented(path, tree.parsed(path).body)]

@@ -8,7 +8,7 @@ import pytest
 from support import tree
 
 SERVICES = sorted(path.parent.name for path in tree.files() if path.match("services/*/pyproject.toml"))
-ROOMS = ("__main__.py", "app.py", "settings.py", "routes.py", "consumers.py", "store.py")
+ROOMS = ("__main__.py", "app.py", "settings.py", "routes.py", "store.py")
 HEADINGS = ("Owns", "Endpoints", "Events in/out", "Tables", "Keys", "When it fails")
 
 

@@ -1,5 +1,6 @@
-"""Kafka lets in nobody without our certificate and TLS 1.3, and everybody only to what topics.yaml grants (02.2, 02.3)."""
+"""Kafka lets in nobody without our certificate and TLS 1.3, and each only to what topics.yaml grants (02.2, 02.3)."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -31,15 +32,17 @@ async def producer(stack: Machine, identity: str) -> AsyncIterator[AIOKafkaProdu
         acks="all",
         request_timeout_ms=5_000,
     )
-    await one.start()
     try:
+        await one.start()
         yield one
     finally:
         await one.stop()
 
 
 @asynccontextmanager
-async def consumer(stack: Machine, identity: str, *names: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(
+    stack: Machine, identity: str, *names: str, group: str | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
     one = AIOKafkaConsumer(
         *names,
         bootstrap_servers=address(stack),
@@ -49,8 +52,8 @@ async def consumer(stack: Machine, identity: str, *names: str, group: str | None
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    await one.start()
     try:
+        await one.start()
         yield one
     finally:
         await one.stop()
@@ -85,9 +88,8 @@ class TestTls:
 @pytest.fixture(scope="module")
 def strangers(stack: Machine, tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """Trusts our root, and shows a certificate of another one that gives the same name."""
-    from support.edge import Root  # noqa: PLC0415 - brings a web server, for this one fixture
-
     from stack.settings import Stack  # noqa: PLC0415 - as above
+    from support.edge import Root  # noqa: PLC0415 - brings a web server, for this one fixture
 
     other = Stack(run=tmp_path_factory.mktemp("strangers"))
     Root(other).issue("kafka")
@@ -119,7 +121,7 @@ class TestRights:
 
     @pytest.mark.parametrize("identity", ["prometheus", "gateway", "keeper"])
     async def test_and_reads_nothing(self, stack: Machine, identity: str) -> None:
-        with pytest.raises((TopicAuthorizationFailedError, TimeoutError)):
+        with pytest.raises(TopicAuthorizationFailedError):
             await read_one(stack, identity, "auth.revocations")
 
     @pytest.mark.parametrize(
@@ -143,13 +145,13 @@ class TestRights:
         [("auth", "access.tenant_data"), ("tenant_data", "access.auth"), ("auth", "tenant_data.guests")],
     )
     async def test_nor_read_it(self, stack: Machine, identity: str, topic: str) -> None:
-        with pytest.raises((TopicAuthorizationFailedError, TimeoutError)):
+        with pytest.raises(TopicAuthorizationFailedError):
             await read_one(stack, identity, topic)
 
     async def test_nor_join_another_s_group(self, stack: Machine) -> None:
         with pytest.raises(GroupAuthorizationFailedError):
             async with consumer(stack, "auth", "auth.revocations", group="audit") as one:
-                await one.getone()
+                await asyncio.wait_for(one.getone(), 10)
 
     async def test_a_reader_reads(self, stack: Machine) -> None:
         """The control: where a rule is, the broker answers."""
@@ -166,11 +168,8 @@ class TestRights:
 
 
 async def read_one(stack: Machine, identity: str, topic: str) -> None:
-    async with consumer(stack, identity) as one:
-        partition = TopicPartition(topic, 0)
-        one.assign([partition])
-        await one.seek_to_beginning(partition)
-        await one.getone()
+    async with consumer(stack, identity, topic) as one:
+        await asyncio.wait_for(one.getone(), 10)
 
 
 class TestUpkeep:

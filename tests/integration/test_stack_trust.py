@@ -18,6 +18,8 @@ from stack.bao import Bao, Refused
 from stack.settings import SERVICES, Stack
 from support.machine import Machine
 
+# Refused by a missing grant, or by the host rules before it.
+REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidAuthorizationSpecificationError)
 OTHERS = [(service, other) for service in SERVICES for other in SERVICES if service != other]
 
 
@@ -125,7 +127,8 @@ class TestPolicies:
     @pytest.mark.parametrize(("service", "other"), OTHERS)
     async def test_a_service_reaches_nothing_else_of_another(self, here, service, other):
         async with bao.session(here, service) as session:
-            for path in (f"kv/data/{other}/seal", f"database/creds/{other}-request", f"database/creds/{service}-migrate"):
+            users = (f"database/creds/{other}-request", f"database/creds/{service}-migrate")
+            for path in (f"kv/data/{other}/seal", *users):
                 with pytest.raises(Refused) as refused:
                     await session.read(path)
                 assert refused.value.status == 403
@@ -168,15 +171,16 @@ class TestPolicies:
 
     async def test_no_root_token_lives(self, bootstrap):
         accessors = await bootstrap.list("auth/token/accessors")
-        assert accessors
+        checked = 0
         for accessor in accessors:
             try:
                 token = await bootstrap.write("auth/token/lookup-accessor", accessor=accessor)
-            except Refused as gone:
-                assert gone.status in {400, 403, 404}
-            else:
-                assert "root" not in token["policies"]
-                assert token["path"].startswith("auth/cert/")
+            except Refused:
+                continue  # ended between the two calls
+            assert "root" not in token["policies"]
+            assert token["path"].startswith("auth/cert/")
+            checked += 1
+        assert checked
 
 
 class TestCertificates:
@@ -257,7 +261,7 @@ class TestDatabaseUsers:
         async with bao.session(here, "auth") as session:
             user = await leased(session, "auth-request")
             for database in ("audit", "tenant_data", "postgres", "template1"):
-                with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidAuthorizationSpecificationError)):
+                with pytest.raises(REFUSED):
                     await connected(here, database, user, bao.tls(here, "auth"))
 
     async def test_a_user_and_its_sessions_end_with_its_lease(self, here):

@@ -48,12 +48,14 @@ CHECKS: dict[str, str] = {
          WHERE EXISTS (SELECT FROM unnest(polroles) r WHERE r = 0 OR pg_get_userbyid(r) LIKE '%\\_request')
            AND (coalesce(pg_get_expr(polqual, polrelid), '') !~ 'guard.client_id\\(\\)'
                 AND coalesce(pg_get_expr(polwithcheck, polrelid), '') !~ 'guard.client_id\\(\\)')
+           AND NOT (polcmd = 'r' AND coalesce(obj_description(polrelid, 'pg_class'), '') LIKE 'platform: %')
     """,
     "a key between rows that does not begin with the client": f"""
         SELECT k.conrelid::regclass || ': ' || k.conname AS offender
           FROM pg_constraint k JOIN ({_TENANT_TABLES}) t ON t.oid = k.conrelid
          WHERE t.has_client AND t.comment NOT LIKE 'platform: %' AND k.contype IN ('p', 'u', 'f', 'x')
-           AND (SELECT attname FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]) <> 'client_id'
+           AND 'client_id' <> (SELECT attname FROM pg_attribute a
+                                WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1])
     """,
     "a unique index that does not begin with the client": f"""
         SELECT i.indexrelid::regclass::text AS offender
@@ -62,11 +64,12 @@ CHECKS: dict[str, str] = {
            AND (i.indkey[0] = 0 OR (SELECT attname FROM pg_attribute a
                                      WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0]) <> 'client_id')
     """,
+    # OpenBao's issuer makes the users and grants the groups; pg_hba keeps it out of every service's database.
     "a runtime role that owns, bypasses, creates or rules": """
         SELECT r.rolname AS offender FROM pg_roles r
          WHERE (r.rolname ~ '_(request|job)$' OR EXISTS (
                   SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-                   WHERE m.member = r.oid AND g.rolname ~ '_(request|job)$' AND r.rolname !~ '^(vault|postgres)'))
+                   WHERE m.member = r.oid AND g.rolname ~ '_(request|job)$' AND r.rolname <> 'openbao_issuer'))
            AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
                 OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid)
                 OR pg_has_role(r.oid, 'guard_owner', 'MEMBER'))
@@ -105,7 +108,8 @@ PLANTED: dict[str, str] = {
     " CREATE POLICY p ON planted USING (client_id = (SELECT guard.client_id()))",
     "a policy of a request role that is not the seal": "CREATE TABLE planted (client_id uuid);"
     " CREATE POLICY p ON planted USING (client_id = current_setting('app.tenant')::uuid) WITH CHECK (true)",
-    "a key between rows that does not begin with the client": "CREATE TABLE planted (client_id uuid, id uuid PRIMARY KEY)",
+    "a key between rows that does not begin with the client": "CREATE TABLE planted"
+    " (client_id uuid, id uuid PRIMARY KEY)",
     "a unique index that does not begin with the client": "CREATE TABLE planted (client_id uuid, email text);"
     " CREATE UNIQUE INDEX ON planted (email)",
     "a runtime role that owns, bypasses, creates or rules": "ALTER ROLE tenant_data_request BYPASSRLS",

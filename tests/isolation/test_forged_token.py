@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from support.hotel import Hotel, gateway
 from support.machine import Machine
-from support.service import workload
+from support.workload import workload
 
 PATHS = {"tenant_data": "/v1/guests", "auth": "/v1/users/me", "audit": "/v1/access-events"}
 _OURS = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a key that auth does not have").digest())
@@ -104,7 +104,8 @@ FORGERIES: dict[str, Callable[[str, bytes], str]] = {
     **{f"a changed byte at {place}0 %": _changed_byte(place) for place in range(1, 10)},
     "no signature": lambda token, _: token.rsplit(".", 1)[0] + ".",
     "two parts": lambda token, _: token.rsplit(".", 1)[0],
-    "nothing": lambda *_: "",
+    "nothing": lambda *_: ".",
+    "only dots": lambda *_: "..",
     "a word": lambda *_: "token",
 }
 

@@ -16,7 +16,7 @@ from guard.access import Door
 from guard.seal import SealKey
 from support.hotel import Hotel
 from support.machine import Machine
-from support.service import caller, door
+from support.workload import caller, door
 
 TABLES = ("guest", "guest_index", "call", "transcript", "guard.data_key", "guard.subject_key", "guard.idempotency")
 
@@ -158,10 +158,10 @@ async def test_a_statement_beyond_its_rights(inside: Door, otter: Hotel, stateme
 async def test_writing_a_row_of_another_client(inside: Door, otter: Hotel, heron: Hotel) -> None:
     for statement in (
         "UPDATE guest SET client_id = $1",
-        "INSERT INTO guard.outbox (client_id, event_id, topic, key, payload)"
-        " VALUES ($1, gen_random_uuid(), 'access.tenant_data', 'k', '{}')",
-        "INSERT INTO guard.data_key (client_id, data_key_id, purpose, wrapped, created_at)"
-        " VALUES ($1, gen_random_uuid(), 'data', 'x', now())",
+        """INSERT INTO guard.outbox (client_id, event_id, topic, key, payload)
+           VALUES ($1, gen_random_uuid(), 'access.tenant_data', 'k', '{}')""",
+        """INSERT INTO guard.data_key (client_id, data_key_id, purpose, wrapped, created_at)
+           VALUES ($1, gen_random_uuid(), 'data', 'x', now())""",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:

@@ -1,6 +1,6 @@
 """02.2: TLS 1.3 and nothing older on every listener; inside, nobody without a certificate of ours."""
 
-import datetime
+import datetime as dt
 import socket
 import ssl
 import struct
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from support.machine import Machine
-from support.service import bare_context, certificate
+from support.workload import bare_context, certificate
 
 INTERNAL = ("auth", "tenant_data", "audit", "postgres", "kafka", "kafka_controller", "openbao")
 LISTENERS = ("gateway", *INTERNAL)
@@ -29,7 +29,9 @@ def _shake(stack: Machine, listener: str, context: ssl.SSLContext) -> str:
             assert raw.recv(1) == b"S"
         with context.wrap_socket(raw, server_hostname="localhost") as wrapped:
             wrapped.sendall(_GREETING.get(listener, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-            if not wrapped.recv(1):
+            first = wrapped.recv(1)
+            # PostgreSQL shakes hands with anybody and refuses by its host rules: an error message instead of a challenge.
+            if not first or (listener == "postgres" and first == b"E"):
                 raise ConnectionResetError
             return str(wrapped.version())
 
@@ -64,7 +66,7 @@ def test_the_control_gets_in(stack: Machine, listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_older_versions_are_refused(stack: Machine, listener: str) -> None:
-    with pytest.raises(OSError, match="(?i)protocol version|alert|reset|closed|EOF"):
+    with pytest.raises(OSError, match=r"(?i)protocol version|alert|reset|closed|EOF"):
         _shake(stack, listener, _at_most(ssl.TLSVersion.TLSv1_2)(_ours(stack)))
 
 
@@ -100,15 +102,15 @@ def test_listeners_are_on_the_loopback_only(stack: Machine) -> None:
 def _self_signed(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "audit")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(minutes=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier("spiffe://konci/audit")]), False)
         .sign(key, hashes.SHA256())
     )

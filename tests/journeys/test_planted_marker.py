@@ -17,7 +17,7 @@ import pytest
 from support.database import superuser
 from support.hotel import Hotel, activate, expect, invite
 from support.machine import Machine
-from support.service import workload
+from support.workload import workload
 
 _OURS_IN_CLEAR = ("bootstrap", "identity", "operators")  # 0600 key files: secrets by nature, and none of a guest's
 

@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from guard.kafka import Kafka
 from support.machine import Machine
-from support.service import certificate, settings
+from support.workload import certificate, settings
 
 
 def kafka(stack: Machine, service: str) -> Kafka:

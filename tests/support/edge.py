@@ -160,9 +160,7 @@ class Edge:
         return ssl.create_default_context(cafile=str(self.stack.ca))
 
     def client(self) -> httpx2.Client:
-        return httpx2.Client(
-            base_url=self.stack.url_of("gateway"), verify=self.context(), timeout=20, trust_env=False
-        )
+        return httpx2.Client(base_url=self.stack.url_of("gateway"), verify=self.context(), timeout=20, trust_env=False)
 
     def raw(self, request: bytes) -> bytes:
         """What comes back for these bytes, until the gateway closes or falls silent for a second."""

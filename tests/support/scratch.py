@@ -16,7 +16,7 @@ from guard import migrate
 from guard.seal import SealKey
 from stack import postgres, services
 from support.machine import Machine
-from support.service import door, workload
+from support.workload import door, workload
 
 DATABASE = "tenant_data_scratch"
 _OFFSET = 40  # of its port, beyond the stack's own
@@ -78,15 +78,13 @@ async def _create(stack: Machine) -> None:
     connection = await postgres.superuser(stack.stack, DATABASE)
     try:
         await connection.execute("SET guard.service = 'tenant_data'")
-        roles = stack.stack.repo / "deploy" / "postgres" / "roles.sql"
-        await connection.execute(roles.read_text())
         await connection.execute((Path(guard.__path__[0]) / "sql" / "guard.sql").read_text())
         await connection.execute(
             "INSERT INTO guard.seal_key (kid, ipad, opad) VALUES ($1, $2, $3)", seal_key.kid, *seal_key.pads()
         )
         await connection.execute(
             "GRANT CONNECT ON DATABASE tenant_data_scratch TO tenant_data_request, tenant_data_job;"
-            " GRANT USAGE, CREATE ON SCHEMA public TO tenant_data_owner;"
+            " ALTER SCHEMA public OWNER TO tenant_data_owner;"
             " GRANT USAGE ON SCHEMA public TO tenant_data_request, tenant_data_job"
         )
         folder = stack.stack.repo / "services" / "tenant_data" / "migrations"

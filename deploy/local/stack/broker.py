@@ -2,6 +2,7 @@
 Blocking (kafka-python is): call it in a thread. It must never read or write a record.
 """
 
+import socket
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
@@ -37,15 +38,25 @@ class Broker:
     """One admin connection under one identity. Raises KafkaError (or OSError) when the broker is away or refuses."""
 
     def __init__(self, stack: Stack, identity: str) -> None:
-        self._client = KafkaAdminClient(
-            bootstrap_servers=f"127.0.0.1:{stack.port_of('kafka')}",
-            client_id=identity,
-            security_protocol="SSL",
-            ssl_context=bao.tls(stack, identity),
-            request_timeout_ms=_TIMEOUT_MS,
-            bootstrap_timeout_ms=2_000,
-            reconnect_backoff_max_ms=1_000,
-        )
+        address = ("127.0.0.1", stack.port_of("kafka"))
+        # A refused connection is told at once here; the client would try for its whole patience.
+        socket.create_connection(address, timeout=_TIMEOUT_MS / 1000).close()
+        self._client = KafkaAdminClient.__new__(KafkaAdminClient)
+        try:
+            self._client.__init__(
+                bootstrap_servers="{}:{}".format(*address),
+                client_id=identity,
+                security_protocol="SSL",
+                ssl_context=bao.tls(stack, identity),
+                request_timeout_ms=_TIMEOUT_MS,
+                bootstrap_timeout_ms=2_000,
+                reconnect_backoff_max_ms=1_000,
+            )
+        except KafkaError:
+            # It starts a thread before it connects, and forgets it when it cannot: one more at each try.
+            self._client._client.close()  # noqa: SLF001 - no public way: close() does nothing before it is connected
+            self._client._net.stop()  # noqa: SLF001 - as above
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ import asyncpg
 
 from stack import bao, private_file
 from stack.program import NotReady, Program
-from stack.settings import SERVICES, Stack, StackError, tool
+from stack.settings import Stack, StackError, tool
 
 # asyncpg is generic for type checkers alone.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -25,12 +25,13 @@ USER = "postgres"  # Debian's own user, when the stack runs as root
 _BINARIES = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
 
 # The superuser comes in by the bootstrap's certificate only. Everybody else is a short-lived user of OpenBao's with a
-# certificate of ours; the issuer of those users stays out of the services' databases.
+# certificate of ours, and roles.sql says into which database; the issuer of those users stays out of the services'.
 _HOSTS = """\
-# type   database                user            address       method
-hostssl  all                     postgres        127.0.0.1/32  cert map=superuser
-hostssl  {services}  openbao_issuer  127.0.0.1/32  reject
-hostssl  postgres,{services}  all  127.0.0.1/32  scram-sha-256 clientcert=verify-ca
+# type   database  user            address       method
+hostssl  all       postgres        127.0.0.1/32  cert map=superuser
+hostssl  postgres  openbao_issuer  127.0.0.1/32  scram-sha-256 clientcert=verify-ca
+hostssl  all       openbao_issuer  127.0.0.1/32  reject
+hostssl  all       all             127.0.0.1/32  scram-sha-256 clientcert=verify-ca
 """
 _IDENTS = "superuser  bootstrap  postgres\n"
 
@@ -69,8 +70,7 @@ def prepare(stack: Stack) -> None:
     data = place / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(place)
-    services = ",".join(SERVICES)
-    private_file.write_if_changed(data / "pg_hba.conf", _HOSTS.format(services=services))
+    private_file.write_if_changed(data / "pg_hba.conf", _HOSTS)
     private_file.write_if_changed(data / "pg_ident.conf", _IDENTS)
     identity = stack.identity("postgres").resolve()
     private_file.write_if_changed(

@@ -50,6 +50,9 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
         "KONCI_KEY_CACHE_SECONDS": f"{stack.key_cache_seconds:g}",
         "PYTHONUNBUFFERED": "1",
     }
+    if service == "auth":
+        others = ("tenant_data", "audit")
+        own["KONCI_OPENAPI_OF"] = ",".join(f"{stack.url_of(name)}/v1/openapi/{name}.json" for name in others)
     return own | ({"KONCI_OTLP": stack.otlp} if stack.otlp else {})
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +129,10 @@ class Supervisor:
         self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC: do not wait
         return True
 
-    def stop(self, name: str) -> None:
-        """Stop a program and wait until it is gone."""
+    def stop(self, name: str, *, wait: bool = True) -> None:
+        """Stop a program, by default until it is gone."""
         try:
-            self._call("stopProcess", name, True)  # noqa: FBT003 - XML-RPC: wait
+            self._call("stopProcess", name, wait)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise
@@ -150,11 +150,17 @@ class Supervisor:
             return []
         return found
 
-    def shutdown(self) -> list[str]:
-        """Stop all programs in reverse order and supervisord itself; the names of what was running."""
+    def shutdown(self, *, together: Container[str] = ()) -> list[str]:
+        """Stop supervisord and all programs, those in `together` at once, the others one by one in reverse order.
+
+        Answers the names of what was running.
+        """
         names = [info["name"] for info in self.all() if info["statename"] not in {"STOPPED", "EXITED", "FATAL"}]
         pid = self._pid()
         if self.running():
+            for name in names:
+                if name in together:
+                    self.stop(name, wait=False)
             self._call("shutdown")
             deadline = time.monotonic() + 120
             while pid and _alive(pid) and time.monotonic() < deadline:
@@ -210,6 +216,8 @@ class Supervisor:
         )
 
     def _call(self, method: str, *arguments: Any) -> Any:
+        if not self._socket.exists():
+            raise FileNotFoundError(self._socket)
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self._socket))
         with proxy:
             return getattr(proxy.supervisor, method)(*arguments)
@@ -221,7 +229,7 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)  # closed with the connection, whatever follows
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
@@ -231,8 +239,10 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002 - the socket is the host
-        return _Connection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        # Kept, as the base class does: what is kept is closed with the proxy.
+        self._connection = host, _Connection(self._path)
+        return self._connection[1]
 
 
 def _setpriv(program: Program) -> list[str]:

@@ -48,6 +48,8 @@ NAMES = tuple(PROGRAMS)
 
 # Servers that read their certificate only when told; every other process watches its file.
 _DEAF = ("postgres", "kafka")
+# The process behind a certificate of another name; the keeper answers for OpenBao's client certificate.
+_PROCESS = {"gateway": "envoy", "openbao": "keeper"}
 _EXPIRING = 0.1
 
 # Seconds; a server whose start fails this long (PostgreSQL may wait for its killed predecessor's memory) will not come.
@@ -88,9 +90,11 @@ class _Start:
         await self._serve("postgres", "kafka")
         if "postgres" in self.wanted:
             await self._step("databases, roles and users", databases.reconcile(stack))
-        await self._serve("keeper")
-        for service in self._chosen(SERVICES):
-            await self._step(f"migrations of {service}", services.migrate(stack, service))
+        await self._certificates(["migrator"])
+        await asyncio.gather(
+            self._serve("keeper"),
+            *(self._step(f"migrations of {name}", services.migrate(stack, name)) for name in self._chosen(SERVICES)),
+        )
         await self._serve("auth")
         await self._serve("tenant_data", "audit", "audit_collector")
         await self._serve("envoy", "prometheus")
@@ -117,22 +121,24 @@ class _Start:
         if not await trust.wait_for_login(self.stack):
             raise StackError("OpenBao refuses the bootstrap identity on its first start: see `konci logs openbao`")
 
-    async def _certificates(self) -> None:
-        """Give every workload a certificate; one whose process runs renews its own, unless it failed to."""
+    async def _certificates(self, workloads: Iterable[str] = trust.WORKLOADS) -> None:
+        """Give each a certificate where it is due; one whose process runs renews its own, unless it failed to."""
         running = {info["name"] for info in self._supervisor.all() if info["statename"] == "RUNNING"}
-        renewed = []
+        due = [
+            name
+            for name in workloads
+            if identity.life(self.stack, name) < (_EXPIRING if _PROCESS.get(name, name) in running else identity.FRESH)
+        ]
+        if not due:
+            return
+        if {"postgres"} & self.wanted & set(due):
+            postgres.home(self.stack)  # its folder has to be its user's before its certificate is put there
         async with bao.session(self.stack) as session:
-            for name in trust.WORKLOADS:
-                process = {"gateway": "envoy", "openbao": "keeper"}.get(name, name)
-                if identity.life(self.stack, name) < (_EXPIRING if process in running else identity.FRESH):
-                    if name == "postgres" and "postgres" in self.wanted:
-                        postgres.home(self.stack)
-                    await identity.renew(session, self.stack, name)
-                    renewed.append(name)
-        for name in renewed:
-            if name in _DEAF and name in running:
-                self._supervisor.stop(name)
-                self._supervisor.start(name)
+            for name in due:
+                await identity.renew(session, self.stack, name)
+        for name in running & {*_DEAF} & {*due}:
+            self._supervisor.stop(name)
+            self._supervisor.start(name)
 
     def _chosen(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in self.wanted]
@@ -140,12 +146,14 @@ class _Start:
     async def _serve(self, *names: str) -> None:
         """Start these side by side and wait for each."""
         chosen = self._chosen(names)
+        if not chosen:
+            return
         prepare = {"postgres": postgres, "kafka": kafka, "keeper": keeper, "envoy": envoy, "prometheus": prometheus}
         for name in chosen:
             if name in prepare:
                 await asyncio.to_thread(prepare[name].prepare, self.stack)
-        if not chosen:
-            return
+        # Again, because a short-lived certificate may have grown old since the first step.
+        await self._certificates(name for name in trust.WORKLOADS if _PROCESS.get(name, name) in chosen)
         ready = [PROGRAMS[name](self.stack) for name in chosen]
         self._supervisor.load(ready, order=NAMES)
         fresh = [program.name for program in ready if self._supervisor.start(program.name)]

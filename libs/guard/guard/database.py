@@ -162,7 +162,7 @@ async def _connected(
 async def _reset(connection: Any) -> None:
     # asyncpg's own reset leaves the role, the session authorization and temporary tables to the next borrower.
     await connection.execute(
-        "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;"
+        "CLOSE ALL; UNLISTEN *; RESET ALL; SELECT pg_advisory_unlock_all();"
         " RESET ROLE; RESET SESSION AUTHORIZATION; DISCARD TEMP"
     )
 

@@ -4,6 +4,7 @@ The caller's address is believed only from the gateway's certificate; nothing un
 """
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,10 +17,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
 from guard import errors, telemetry
+from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
 
@@ -27,7 +30,14 @@ _log = logging.getLogger("guard.http")
 _BODY = 2**20  # bytes (API.md)
 _DEPTH = 32  # of nested JSON; nothing here is deeper than four
 _GATEWAY = "gateway"
-_QUOTE, _BACKSLASH = b'"\\'
+# A text (closed or not), or a run of anything but brackets. Possessive: linear in time whatever is sent.
+_NO_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^]["{}]++', re.DOTALL)
+# Pydantic's own words for these quote a piece of the input, or speak of Python.
+_SAID = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "model_attributes_type": "Input should be an object",
+    "model_type": "Input should be an object",
+}
 
 Check = Callable[[], Awaitable[None]]
 """Raises a Problem while the service is not ready to answer."""
@@ -43,6 +53,8 @@ def app(
     api = FastAPI(
         title=name, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         openapi_url=f"/v1/openapi/{name}.json", separate_input_output_schemas=False,
+        # Its own would double every span and metric, and put the texts of exceptions into log records.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )  # fmt: skip
     for router in routers:
         api.include_router(router)
@@ -54,10 +66,21 @@ def app(
     return api
 
 
-def client(certificate: Certificate, *, timeout: float = 5.0) -> httpx2.AsyncClient:
-    """A pooled client for other services: mTLS, TLS 1.3, no proxies, no redirects."""
+def client(certificate: Certificate, *, peer: str = "auth", timeout: float = 5.0) -> httpx2.AsyncClient:
+    """A pooled client for one other service (`auth` is the only one that others ask): mTLS, TLS 1.3, no proxies.
+
+    It names the request that it serves (`X-Request-Id`) and its span (`traceparent`). `timeout` is in seconds.
+    """
     limits = httpx2.Limits(max_connections=50, keepalive_expiry=60)
-    return httpx2.AsyncClient(verify=certificate.client(), timeout=timeout, trust_env=False, limits=limits)
+    hooks = {"request": [_introduce]}
+    tls = certificate.client(peer)
+    return httpx2.AsyncClient(verify=tls, timeout=timeout, trust_env=False, limits=limits, event_hooks=hooks)
+
+
+async def _introduce(request: httpx2.Request) -> None:
+    for name, value in (("X-Request-Id", telemetry.request_id()), ("traceparent", telemetry.traceparent())):
+        if value:
+            request.headers[name] = value
 
 
 def _looks() -> APIRouter:
@@ -154,25 +177,15 @@ def _named(state: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
 
 async def _bounded(receive: Receive, headers: Mapping[str, str]) -> Receive:
     """The whole body, read here: too large, of another type or too deep never reaches a route."""
-    chunks: list[bytes] = []
-    size = 0
-    more = "content-length" in headers or "transfer-encoding" in headers
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > _BODY:
-            raise errors.TooLarge
-        more = message.get("more_body", False)
-    body = b"".join(chunks)
+    body = await _read(receive, headers)
     if body:
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media != "application/json":
             raise errors.WrongMedia
-        if _depth(body) > _DEPTH:
-            raise errors.Malformed("The body is nested too deeply.")
+        if b"\0" in body:
+            raise errors.Malformed("The body is not valid JSON in UTF-8.")  # but UTF-16, or no JSON at all
+        if _is_too_deep(body):
+            raise errors.Malformed("The body is nested too deeply, or not closed.")
     is_given = False
 
     async def given() -> Message:
@@ -185,27 +198,30 @@ async def _bounded(receive: Receive, headers: Mapping[str, str]) -> Receive:
     return given
 
 
-def _depth(body: bytes) -> int:
+async def _read(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > _BODY:
+        raise errors.TooLarge
+    body = bytearray()
+    more = length != "0" or "transfer-encoding" in headers
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise errors.Malformed("The body ended early.")  # its sender has gone: half a request is none
+        body += message.get("body", b"")
+        if len(body) > _BODY:
+            raise errors.TooLarge
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _is_too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= _DEPTH:
-        return 0
-    deepest = depth = 0
-    is_text = is_escaped = False
-    for byte in body:
-        if is_text:
-            if is_escaped:
-                is_escaped = False
-            elif byte == _BACKSLASH:
-                is_escaped = True
-            elif byte == _QUOTE:
-                is_text = False
-        elif byte == _QUOTE:
-            is_text = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+        return False
+    brackets = _NO_BRACKET.sub(b"", body)
+    for _ in range(_DEPTH):  # each round takes the innermost pairs away
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)
 
 
 def _render(scope: Scope, problem: errors.Problem) -> Response:
@@ -232,12 +248,16 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(entry["type"] == "json_invalid" for entry in found):
         return _render(request.scope, errors.Malformed("The body is not valid JSON."))
     # Places and reasons, never the input: a refused password must not come back in an answer or a log.
-    return _render(request.scope, errors.Invalid([(_pointer(entry["loc"]), entry["msg"]) for entry in found]))
+    return _render(request.scope, errors.Invalid([(_pointer(entry), _reason(entry)) for entry in found]))
 
 
-def _pointer(location: Sequence[str | int]) -> str:
-    # RFC 6901, without FastAPI's first word (body, query, path, header).
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location[1:]) or "/"
+def _pointer(entry: Mapping[str, Any]) -> str:
+    # Without FastAPI's first word (body, query, path, header). The whole body is "/": an empty text looks forgotten.
+    return pointer_of(*entry["loc"][1:]) + str(entry.get("ctx", {}).get("pointer", "")) or "/"
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    return _SAID.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -246,11 +266,19 @@ async def _http(request: Request, error: Exception) -> Response:
         return _render(request.scope, errors.NotFound())
     if status == errors.NotAllowed.status:
         problem = errors.NotAllowed()
-        problem.headers = dict(getattr(error, "headers", None) or {})
+        problem.headers = {"Allow": ", ".join(_methods(request))}
         return _render(request.scope, problem)
     if status == errors.Malformed.status:
         return _render(request.scope, errors.Malformed())
     return _render(request.scope, errors.Problem())
+
+
+def _methods(request: Request) -> list[str]:
+    # The router names the methods of the first route with this path only.
+    known = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+    routes = request.app.router.routes
+    scopes = [{**request.scope, "method": method} for method in known]
+    return [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
 
 
 def _is_outage(error: Exception) -> bool:

@@ -108,8 +108,8 @@ async def start(settings: Settings, certificate: Certificate, clock: Clock | Non
     async with AsyncExitStack() as stack:
         secrets = await stack.enter_async_context(vault.connect(settings, certificate))
         seal_key = await _seal_key(secrets)
-        pools = await stack.enter_async_context(database.pools(settings, secrets, certificate.client()))
-        kafka = Kafka(settings.kafka, certificate.client(), settings.service)
+        pools = await stack.enter_async_context(database.pools(settings, secrets, certificate.client("postgres")))
+        kafka = Kafka(settings.kafka, certificate.client("kafka"), settings.service)
         peers = await stack.enter_async_context(http.client(certificate))
         verifier = TokenVerifier(peers, settings.auth, issuer=settings.issuer, audience=settings.audience, clock=clock)
         revocations = Revocations(kafka, peers, settings.auth, clock)

@@ -5,6 +5,8 @@ A log line is a fixed text and a few named fields; a field that is not on the li
 
 import json
 import logging
+import os
+import ssl
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,9 +15,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 from aiokafka.structs import ConsumerRecord
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -65,7 +68,7 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         # Third parties format values into their texts; only their name and level leave the process.
-        ours = record.name.startswith(("guard", self._service))
+        ours = record.name.startswith(("guard", "stack", self._service))
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -97,13 +100,41 @@ def start(service: str, *, traces: Path | None, otlp: str | None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     exporter: SpanExporter | None = None
     if otlp is not None:
-        exporter = OTLPSpanExporter(endpoint=f"{otlp}/v1/traces")
+        exporter = _Collector(f"{otlp.rstrip('/')}/v1/traces")
     elif traces is not None:
         exporter = _SpanFile(traces / f"{service}.jsonl")
     if exporter is not None:
-        provider = TracerProvider(resource=Resource({"service.name": service}))
+        provider = TracerProvider(resource=Resource({"service.name": service}), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
         trace.set_tracer_provider(provider)
+
+
+def stop() -> None:
+    """Hands on the spans that are still held. Call once, when the process ends."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+
+
+class _Collector(SpanExporter):
+    """Spans to a collector by OTLP/HTTP. OpenTelemetry's own exporter would speak TLS 1.2 (invariant 10)."""
+
+    def __init__(self, address: str, transport: httpx2.BaseTransport | None = None) -> None:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._address = address
+        self._http = httpx2.Client(verify=context, timeout=5.0, trust_env=False, transport=transport)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        body, kind = encode_spans(spans).SerializeToString(), {"Content-Type": "application/x-protobuf"}
+        try:
+            answer = self._http.post(self._address, content=body, headers=kind)
+        except httpx2.HTTPError:  # a collector that is away costs spans and nothing else
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS if answer.is_success else SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self._http.close()
 
 
 class _SpanFile(SpanExporter):
@@ -114,9 +145,13 @@ class _SpanFile(SpanExporter):
         self._path = path
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        mode = "w" if self._path.exists() and self._path.stat().st_size > _TRACE_BYTES else "a"
-        with self._path.open(mode, encoding="utf-8") as out:
-            out.writelines(span.to_json(indent=None) + "\n" for span in spans)
+        try:
+            is_full = self._path.exists() and self._path.stat().st_size > _TRACE_BYTES
+            how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_full else os.O_APPEND)
+            with os.fdopen(os.open(self._path, how, 0o600), "w", encoding="utf-8") as out:
+                out.writelines(span.to_json(indent=None) + "\n" for span in spans)
+        except OSError:  # a full disk costs spans and nothing else
+            return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
 
 
@@ -124,7 +159,10 @@ class _SpanFile(SpanExporter):
 def served(method: str, headers: dict[str, str]) -> Iterator[Span]:
     """The span of one request, a child of the gateway's when `headers` carry its `traceparent`."""
     parent = _propagator.extract(headers)
-    with _tracer.start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
+    # No exception is recorded, here or below: its text may quote what it refuses.
+    with _tracer.start_as_current_span(
+        method, context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ) as span:
         yield span
 
 
@@ -134,7 +172,9 @@ def consumed(records: Sequence[ConsumerRecord]) -> Iterator[None]:
     parents = [_propagator.extract({k: v.decode("ascii", "replace") for k, v in r.headers}) for r in records]
     origins = [trace.get_current_span(parent).get_span_context() for parent in parents]
     links = [Link(origin) for origin in origins if origin.is_valid]
-    with _tracer.start_as_current_span("batch", kind=SpanKind.CONSUMER, links=links[:128]):
+    with _tracer.start_as_current_span(
+        "batch", kind=SpanKind.CONSUMER, links=links[:128], record_exception=False, set_status_on_exception=False
+    ):
         yield
     for record, parent, origin in zip(records, parents, origins, strict=True):
         if origin.is_valid and origin.trace_flags.sampled:

@@ -47,6 +47,8 @@ class Certificate:
 
     def _keep(self, context: ssl.SSLContext) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if self._loaded is None:
+            self.reload()
         context.load_cert_chain(str(self.file))
         self._contexts.append(context)
         return context

@@ -31,6 +31,6 @@ async def collect(settings: Settings, certificate: Certificate) -> None:
         raise FileNotFoundError("set KONCI_VAULT_AUDIT_LOG to OpenBao's audit file")
     async with (
         vault.connect(settings, certificate) as secrets,
-        database.pools(settings, secrets, certificate.client()) as pools,
+        database.pools(settings, secrets, certificate.client("postgres")) as pools,
     ):
         await collector.follow(settings.vault_audit_log, pools.job)

@@ -1,8 +1,10 @@
 """The only file that constructs. Read it top to bottom and you know the service."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import PurePosixPath
 
+import httpx2
 from fastapi import FastAPI
 
 from auth import pruning
@@ -22,14 +24,14 @@ from guard.tls import Certificate
 def build(settings: Settings, certificate: Certificate) -> FastAPI:
     @asynccontextmanager
     async def run(api: FastAPI) -> AsyncIterator[None]:
-        async with runtime.start(settings, certificate) as parts:
+        async with AsyncExitStack() as clients, runtime.start(settings, certificate) as parts:
             addresses = AddressBook(bytes.fromhex((await parts.vault.secret("email-index"))["key"]))
             grace = settings.key_grace_seconds
             signer = Signer(parts.vault, parts.clock, issuer=settings.issuer, audience=settings.audience, grace=grace)
             herald = Herald(parts.kafka, parts.pools.job, parts.clock)
             hasher = Hasher()
             throttle = Throttle(addresses.throttle_key, settings.attempts_per_address)
-            documents = Documents(parts.http, [address for address in settings.openapi_of.split(",") if address])
+            documents = Documents(await _sources(settings, certificate, clients))
             parts.background(herald.run(), "herald")
             parts.background(pruning.run(parts.pools.job, parts.clock), "pruning")
             parts.equip(api)
@@ -40,3 +42,14 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
                 hasher.close()
 
     return http.app("auth", [router], lifespan=run)
+
+
+async def _sources(
+    settings: Settings, certificate: Certificate, clients: AsyncExitStack
+) -> dict[str, httpx2.AsyncClient]:
+    # `…/<service>.json`: a client for each, because it trusts that one service's name and no other.
+    addresses = [address for address in settings.openapi_of.split(",") if address]
+    return {
+        address: await clients.enter_async_context(http.client(certificate, peer=PurePosixPath(address).stem))
+        for address in addresses
+    }

@@ -15,13 +15,18 @@ TOPIC = "auth.clients"
 Plan = Literal["starter", "pro", "business", "enterprise"]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
-# The platform's limits are its defaults: a client may only shorten (04.1; SP 800-63B-4, AAL2: 24 h, and 1 h idle).
-DEFAULTS = ClientSettings(
-    totp_required=False,
-    session_idle_seconds=3600,
-    session_absolute_seconds=86400,
-    retention=Retention(recordings_days=90, transcripts_days=365),
-)
+
+def at_first() -> ClientSettings:
+    """The settings of a client that has just joined.
+
+    The platform's limits are its defaults: a client may only shorten (04.1; SP 800-63B-4, AAL2: 24 h, and 1 h idle).
+    """
+    return ClientSettings(
+        totp_required=False,
+        session_idle_seconds=3600,
+        session_absolute_seconds=86400,
+        retention=Retention(recordings_days=90, transcripts_days=365),
+    )
 
 
 class NewClient(Body):

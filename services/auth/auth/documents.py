@@ -38,9 +38,8 @@ def merged(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 class Documents:
     """Fetches over mTLS, keeps the result for half a minute, and the last good one while a service is away."""
 
-    def __init__(self, http: httpx2.AsyncClient, addresses: Sequence[str]) -> None:
-        self._http = http
-        self._addresses = addresses
+    def __init__(self, sources: Mapping[str, httpx2.AsyncClient]) -> None:
+        self._sources = sources  # address → a client that accepts that service's certificate only
         self._merged: dict[str, Any] | None = None
         self._merged_at = float("-inf")
         self._merging = asyncio.Lock()
@@ -56,7 +55,7 @@ class Documents:
 
     async def _merge(self, own: Mapping[str, Any]) -> None:
         try:
-            answers = await asyncio.gather(*(self._http.get(address) for address in self._addresses))
+            answers = await asyncio.gather(*(http.get(address) for address, http in self._sources.items()))
             documents = [answer.raise_for_status().json() for answer in answers]
         except (httpx2.HTTPError, ValueError) as failed:
             _log.warning("a document could not be fetched", extra={"error": type(failed).__name__})

@@ -1,4 +1,4 @@
-"""02.4, invariant 8: each use of a client's key in OpenBao is in that client's log, once, even if the collector dies."""
+"""02.4, invariant 8: each use of a client's key in OpenBao is in that client's log, once, even if its reader dies."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""04.4: an export of many pages is whole, in order and bounded in memory; one that is given up leaves nothing behind."""
+"""04.4: an export of many pages is whole, in order and bounded in memory; one given up leaves nothing behind."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from events.access import AccessEvent, Action, Actor, new_salt
 from events.uuid7 import uuid7
 from support.hotel import Hotel
 from support.machine import Machine, wait_until
-from support.service import door
+from support.workload import door
 
 COUNT = 3 * EXPORT_PAGE + 7
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)

@@ -12,7 +12,7 @@ from guard.kafka import Kafka
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
-from support.service import certificate
+from support.workload import certificate
 
 WORDS = {"turns": [{"speaker": "guest", "text": "Goodbye."}]}
 
@@ -96,6 +96,15 @@ async def test_nothing_that_opens_is_left(stack: Machine, otter: Hotel, table: s
         assert await connection.fetchval(count, *asked) > 0
         expect(otter.agent.delete(f"/v1/guests/{guest['id']}"), 202)
         assert await connection.fetchval(count, *asked) == 0
+
+
+async def test_of_a_deleted_call_without_a_guest_no_key_is_left(stack: Machine, otter: Hotel) -> None:
+    call_id = otter.call()["id"]
+    async with superuser(stack, "tenant_data") as connection:
+        count = "SELECT count(*) FROM guard.subject_key WHERE client_id = $1 AND subject_id = $2"
+        assert await connection.fetchval(count, otter.client_id, UUID(call_id)) == 1
+        expect(otter.agent.delete(f"/v1/calls/{call_id}"), 204)
+        assert await connection.fetchval(count, otter.client_id, UUID(call_id)) == 0
 
 
 async def test_the_others_are_told(stack: Machine, otter: Hotel) -> None:

@@ -13,7 +13,7 @@ from events.event import Event
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
-from support.service import door
+from support.workload import door
 from tenant_data.consumers import CLIENTS, learn_clients
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -59,7 +59,7 @@ async def test_a_batch_with_something_else_in_it_is_kept_out_whole(stack: Machin
 async def test_older_news_changes_nothing(stack: Machine) -> None:
     client_id = uuid4()
     changed = state(ClientChanged, client_id, 7, NOW)
-    await learn(stack, changed, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)), changed)
+    await learn(stack, changed, changed, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)))
     assert await known(stack, client_id) == {"transcripts_days": 7, "closed_at": None}
 
 

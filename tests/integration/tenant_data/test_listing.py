@@ -124,6 +124,13 @@ def test_the_log_names_every_row_that_was_shown(otter: Hotel) -> None:
     assert {resource["id"] for resource in event["resources"]} == {made[2]["id"], made[1]["id"]}
 
 
+def test_the_log_does_not_name_who_is_on_the_next_page(otter: Hotel) -> None:
+    made = [otter.guest()["id"] for _ in range(3)]
+    answer = otter.agent.get("/v1/guests", params={"limit": 2})
+    event = otter.event(answer.headers["Access-Event"])
+    assert event["resources"] == [{"type": "guest", "id": guest_id} for guest_id in made[:0:-1]]
+
+
 def test_an_empty_list_is_an_access_too(otter: Hotel) -> None:
     answer = otter.agent.get("/v1/calls", params={"guest_id": str(uuid4())})
     assert answer.json() == {"items": [], "next_cursor": None}

@@ -9,7 +9,7 @@ import pytest
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.service import door
+from support.workload import door
 from tenant_data import retention
 
 WORDS = {"turns": [{"speaker": "guest", "text": "Hello."}]}
@@ -81,7 +81,9 @@ async def test_what_is_due_goes_and_its_call_stays(stack: Machine, otter: Hotel)
         await transcript(stack, otter, timedelta(days=DAYS, minutes=5), guest_id=guest_id),
         await transcript(stack, otter, timedelta(days=DAYS + 400)),
     }
-    assert await sweep(stack) >= len(due)
+    young = await transcript(stack, otter, timedelta(days=DAYS) - timedelta(minutes=5))
+    assert await sweep(stack) == len(due)
+    assert is_there(otter, young)
     for call_id in due:
         assert not is_there(otter, call_id)
         assert otter.agent.get(f"/v1/calls/{call_id}").status_code == 200

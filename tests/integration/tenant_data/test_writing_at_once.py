@@ -131,12 +131,15 @@ def test_moving_calls_while_their_guests_are_erased(otter: Hotel) -> None:
         def move(call_id: str, to: str = other) -> int:
             return otter.agent.patch(f"/v1/calls/{call_id}", json={"guest_id": to}).status_code
 
+        def stay(call_id: str, at: str = one) -> int:
+            return move(call_id, at)
+
         def put(call_id: str) -> int:
             return otter.agent.put(f"/v1/calls/{call_id}/transcript", json=WORDS).status_code
 
         with ThreadPoolExecutor(10) as pool:
             erased = [pool.submit(otter.agent.delete, f"/v1/guests/{guest_id}") for guest_id in (one, other)]
-            moved = [pool.submit(work, call_id) for call_id in calls for work in (move, put)]
+            moved = [pool.submit(work, call_id) for call_id in calls for work in (move, stay, put)]
         assert {work.result().status_code for work in erased} == {202}
         assert {work.result() for work in moved} <= {200, 201, 404}
         for call_id in calls:

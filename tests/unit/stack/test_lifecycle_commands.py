@@ -19,9 +19,10 @@ def run(tmp_path, monkeypatch):
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("up", "--only", "mysql"), ("logs",), ("logs", "mysql"), ("logs", "kafka", "-n", "0"), ("down", "--now")]
-)
+WRONG = [("up", "--only", "mysql"), ("logs",), ("logs", "mysql"), ("logs", "kafka", "-n", "0"), ("down", "--now")]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
 def test_wrong_use_ends_2(run, arguments):
     assert run(*arguments).exit_code == 2
 

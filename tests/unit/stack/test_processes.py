@@ -61,7 +61,7 @@ def test_ours_is_ended_and_its_file_removed(stack, sleeper):
 
 
 def test_one_that_ignores_the_polite_way_is_killed(stack):
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('set', flush=True); time.sleep(60)"
+    code = "import signal as s, time; s.signal(s.SIGTERM, s.SIG_IGN); print('set', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()

@@ -42,7 +42,9 @@ def test_two_stacks_share_no_port():
 
 
 def test_a_child_process_finds_the_same_stack(tmp_path: Path):
-    stack = Stack.here({"KONCI_RUN": str(tmp_path), "KONCI_PORT": "20000", "KONCI_DB_TTL": "60", "KONCI_OTLP": "http://x"})
+    stack = Stack.here(
+        {"KONCI_RUN": str(tmp_path), "KONCI_PORT": "20000", "KONCI_DB_TTL": "60", "KONCI_OTLP": "http://x"}
+    )
     assert Stack.here(stack.environment()) == stack
 
 

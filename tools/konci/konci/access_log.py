@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from konci import screen
 from konci.api import Api
@@ -44,17 +44,18 @@ class Deed:
     outcome: str
 
 
-def read(admin: Api, since: datetime) -> tuple[list[Entry], int]:
-    """All entries from `since` on, oldest first, and how many requests that took."""
+def read(admin: Api, since: datetime) -> tuple[list[Entry], list[str]]:
+    """All entries from `since` on, oldest first, and the ids of the entries that this reading itself made."""
     query = {"from": since.astimezone(UTC).isoformat().replace("+00:00", "Z"), "limit": str(PAGE)}
     entries: list[Entry] = []
-    requests = 0
+    made: list[str] = []
     while True:
-        page = admin.ask("GET", "/v1/access-events", query=query).body
-        requests += 1
+        answer = admin.ask("GET", "/v1/access-events", query=query)
+        page = answer.body
+        made.append(answer.access_event or "none")
         entries.extend(_entry(item) for item in page["items"])
         if not page["next_cursor"]:
-            return sorted(entries, key=lambda entry: (entry.at, entry.event_id)), requests
+            return sorted(entries, key=lambda entry: (entry.at, entry.event_id)), made
         query["cursor"] = page["next_cursor"]
 
 
@@ -129,14 +130,14 @@ def plain(entry: Entry) -> dict[str, Any]:
     }
 
 
-def draw(title: str, entries: Iterable[Entry], roles: Mapping[str, str]) -> Table:
+def draw(title: str, entries: Iterable[Entry], roles: Mapping[str, str]) -> RenderableType:
     """The log as a table; `roles` gives the role of a user id, and the kind of actor stands in where there is none."""
     return screen.table(
         title,
-        ("time (UTC)", "who", "role", "action", "resources", "address", "outcome", "reason"),
-        (
+        ("date and time (UTC)", "who", "role", "action", "resources", "address", "outcome", "reason"),
+        [
             (
-                entry.at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3],
+                entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
                 entry.actor_label or entry.actor_id,
                 roles.get(entry.actor_id, entry.actor_type),
                 entry.action,
@@ -146,7 +147,7 @@ def draw(title: str, entries: Iterable[Entry], roles: Mapping[str, str]) -> Tabl
                 entry.reason or "",
             )
             for entry in entries
-        ),
+        ],
     )
 
 

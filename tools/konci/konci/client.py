@@ -84,7 +84,7 @@ def log(
     stack = Stack.here()
     if not reason.strip():
         raise typer.BadParameter("say why, in words that the client will read", param_hint="--reason")
-    entries = look(stack, certificate.chosen(stack, operator), client_id, reason, timedelta(hours=hours))
+    entries, _ = look(stack, certificate.chosen(stack, operator), client_id, reason, timedelta(hours=hours))
     result = [access_log.plain(entry) for entry in entries]
     title = f"Access log of {client_id}, the last {hours} h"
     screen.show(result, access_log.draw(title, entries, {}), as_json=as_json)
@@ -92,13 +92,15 @@ def log(
 
 def look(
     stack: Stack, who: certificate.Certificate, client_id: UUID, reason: str, back: timedelta
-) -> list[access_log.Entry]:
-    """The client's log as `who` may see it for `reason`: a ten-minute token, and the gateway like anybody else."""
+) -> tuple[list[access_log.Entry], list[str]]:
+    """The client's log as `who` may see it for `reason`, and the ids of the entries which that look made in it.
+
+    A ten-minute token from `auth`, then the gateway like anybody else.
+    """
     with Desk(stack, who.file) as desk:
         token = desk.token(str(client_id), reason, ["access_event:read"])
     with Api(stack.url_of("gateway"), trust(str(stack.ca)), token) as api:
-        entries, _ = access_log.read(api, datetime.now(UTC) - back)
-    return entries
+        return access_log.read(api, datetime.now(UTC) - back)
 
 
 def register(root: typer.Typer) -> None:

@@ -104,12 +104,16 @@ def remove(name: Name, *, as_json: AsJson = False) -> None:
 
     Example: konci operator remove alice
     """
-    stack = Stack.here()
-    with Desk(stack, bootstrap(stack)) as desk:
-        desk.remove(name)
-    was_here = certificate.discard(stack, name)
+    was_here = dismiss(Stack.here(), name)
     words = f"{name} is no operator any more" + (", and the certificate here is deleted" if was_here else "")
     screen.show({"name": name, "removed": True, "certificate_deleted": was_here}, Text(words), as_json=as_json)
+
+
+def dismiss(stack: Stack, name: str) -> bool:
+    """Ends the operator on the whole platform, then deletes the certificate here; whether there was one here."""
+    with Desk(stack, bootstrap(stack)) as desk:
+        desk.remove(name)
+    return certificate.discard(stack, name)
 
 
 def register(root: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 """What an operator sees: results on stdout, as a table or as JSON, and progress on stderr. It decides nothing."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -35,8 +35,10 @@ def show(result: object, picture: RenderableType, *, as_json: bool) -> None:
         _console(stderr=False).print(picture)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:
     """A table whose cells are plain text: what a guest or an attacker wrote is never read as markup."""
+    if not rows:
+        return Text(f"{title}: none")
     drawn = Table(title=Text(title, style="bold"), title_justify="left")
     for column in columns:
         drawn.add_column(column, overflow="fold")

@@ -101,7 +101,7 @@ async def create_client(
     client_id = uuid7(door.door.clock.now())
     async with door.open(visitor.caller(door.door, client_id), Action.CLIENT_CREATE) as access:
         name_operator(access, operator.name, "the client joined")
-        row = ClientRow(client_id, body.name, body.plan, client.DEFAULTS, 1, access.now)
+        row = ClientRow(client_id, body.name, body.plan, client.at_first(), 1, access.now)
         await client_store.add(access, row)
         access.touch("client", client_id)
         admin = Invite(email=body.admin_email, name="Administrator", role="admin")

@@ -46,7 +46,8 @@ async def is_active(
 async def standing(connection: Connection, now: datetime) -> list[Revoked]:
     """Every client's revocations that still matter. The job role's: `auth.revocations` is one topic for all."""
     rows = await connection.fetch(
-        """SELECT client_id, kind, id, at, expires_at
+        """-- every client: one topic tells all services of all clients
+           SELECT client_id, kind, id, at, expires_at
              FROM revocation
             WHERE expires_at > $1
             ORDER BY at""",
@@ -66,8 +67,24 @@ async def standing(connection: Connection, now: datetime) -> list[Revoked]:
 
 async def prune(connection: Connection, now: datetime, sessions_before: datetime, devices_before: datetime) -> None:
     """Deletes every client's rows that nobody can use any more. The job role's."""
-    await connection.execute("DELETE FROM revocation WHERE expires_at <= $1", now)
-    await connection.execute("DELETE FROM challenge WHERE expires_at <= $1", now)
-    await connection.execute("DELETE FROM session WHERE created_at < $1", sessions_before)
-    await connection.execute("DELETE FROM device WHERE used_at < $1", devices_before)
+    await connection.execute(
+        """-- every client: a revocation is over when no token that it ends can be alive
+           DELETE FROM revocation WHERE expires_at <= $1""",
+        now,
+    )
+    await connection.execute(
+        """-- every client: a challenge is over after five minutes
+           DELETE FROM challenge WHERE expires_at <= $1""",
+        now,
+    )
+    await connection.execute(
+        """-- every client: no session lives longer than a day, and its refresh tokens go with it
+           DELETE FROM session WHERE created_at < $1""",
+        sessions_before,
+    )
+    await connection.execute(
+        """-- every client: a device that was away for so long is not known any more
+           DELETE FROM device WHERE used_at < $1""",
+        devices_before,
+    )
     await connection.execute("DELETE FROM throttle WHERE until <= $1", now)

@@ -78,17 +78,22 @@ async def find(access: Access, session_id: UUID, user_id: UUID) -> SessionRow | 
     return None if row is None else _row(row)
 
 
-async def live(access: Access, user_id: UUID, before: UUID | None = None, limit: int | None = None) -> list[SessionRow]:
-    """The user's sessions that nobody has ended, newest first."""
+async def live(access: Access, user_id: UUID, before: UUID | None, limit: int) -> list[SessionRow]:
+    """Up to `limit` of the user's sessions that have not ended, by anybody or by their age; newest first."""
     rows = await access.fetch(
-        """SELECT session_id, user_id, device_id, sealed, created_at, used_at, ended_at
-             FROM session
-            WHERE client_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($3::uuid IS NULL OR session_id < $3)
-            ORDER BY session_id DESC
+        """SELECT s.session_id, s.user_id, s.device_id, s.sealed, s.created_at, s.used_at, s.ended_at
+             FROM session s
+             JOIN client c ON c.client_id = $1
+            WHERE s.client_id = $1 AND s.user_id = $2 AND s.ended_at IS NULL
+              AND s.created_at > $5::timestamptz - make_interval(secs => c.session_absolute_seconds)
+              AND s.used_at > $5::timestamptz - make_interval(secs => c.session_idle_seconds)
+              AND ($3::uuid IS NULL OR s.session_id < $3)
+            ORDER BY s.session_id DESC
             LIMIT $4""",
         user_id,
         before,
         limit,
+        access.now,
     )
     return [_row(row) for row in rows]
 

@@ -1,0 +1,55 @@
+"""05.4: what a guess counts against. Codes apart from passwords, a known device apart from everybody."""
+
+from uuid import uuid4
+
+import pytest
+
+from auth.throttle import Throttle
+
+GATES = Throttle(b"k" * 32, address_attempts=100)
+ADA, BOB = b"a" * 32, b"b" * 32
+
+
+def keys(*arguments) -> set[bytes]:
+    return {gate.key for gate in GATES.password(*arguments)}
+
+
+def test_a_known_device_shares_nothing_with_a_stranger_at_its_address() -> None:
+    assert keys(ADA, "203.0.113.9", uuid4()).isdisjoint(keys(ADA, "203.0.113.9", None))
+
+
+def test_codes_share_nothing_with_passwords() -> None:
+    user = uuid4()
+    codes = {gate.key for gate in [*GATES.code(user, None), *GATES.code(user, uuid4()), *GATES.in_session(user)]}
+    assert len(codes) == 3
+    assert codes.isdisjoint(keys(ADA, "203.0.113.9", None) | keys(ADA, "203.0.113.9", user))
+
+
+def test_two_accounts_at_one_address_share_the_address_alone() -> None:
+    shared = keys(ADA, "203.0.113.9", None) & keys(BOB, "203.0.113.9", None)
+    assert len(shared) == 1
+    (gate,) = [gate for gate in GATES.password(ADA, "203.0.113.9", None) if gate.key in shared]
+    assert gate.limit.is_shared
+    assert gate.limit.attempts == 100
+
+
+def test_one_account_at_two_addresses_shares_the_account_alone() -> None:
+    shared = keys(ADA, "203.0.113.9", None) & keys(ADA, "203.0.113.10", None)
+    assert shared == {GATES.account(ADA).key}
+    assert GATES.account(ADA).limit.attempts == 20
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("2001:db8::1", "2001:db8::ffff:2"), ("::ffff:203.0.113.9", "203.0.113.9"), ("", "")]
+)
+def test_one_neighbour(one: str, other: str) -> None:
+    assert keys(ADA, one, None) == keys(ADA, other, None)
+
+
+def test_two_neighbours() -> None:
+    assert keys(ADA, "2001:db8:0:1::1", None) != keys(ADA, "2001:db8:0:2::1", None)
+
+
+def test_no_key_names_anybody() -> None:
+    other = Throttle(b"l" * 32, address_attempts=100)
+    assert {gate.key for gate in other.password(ADA, "203.0.113.9", None)}.isdisjoint(keys(ADA, "203.0.113.9", None))

@@ -1,0 +1,97 @@
+"""04.1: a password that could be guessed is not set, a long one in any script is, and none is ever cut."""
+
+import pytest
+
+from auth import password
+from guard.errors import TooGuessable
+
+GOOD = "a lantern beside the estuary 47"
+KNOWN = ["ada.lovelace@hotel-otter.example", "Ada Lovelace", "Hotel Otter"]
+
+
+def refused(text: str, *, may_be_short: bool = False) -> str:
+    with pytest.raises(TooGuessable) as caught:
+        password.check(text, KNOWN, may_be_short=may_be_short)
+    ((pointer, detail),) = caught.value.errors
+    assert pointer == "/password"
+    assert not text or text not in detail
+    return detail
+
+
+@pytest.mark.parametrize("text", ["", "Lx", "vole9 harbour", "fourteen-chars"])
+def test_too_short(text: str) -> None:
+    assert "15" in refused(text)
+
+
+def test_too_short_even_with_a_second_factor() -> None:
+    assert "12" in refused("vole9 harb.", may_be_short=True)
+
+
+def test_ligatures_do_not_make_it_longer() -> None:
+    # U+FDFA is one character that NFKC turns into eighteen.
+    refused("\ufdfa" * 5)
+
+
+def test_too_long() -> None:
+    assert "128" in refused("é" * 129)
+
+
+@pytest.mark.parametrize(
+    "text", ["aaaaaaaaaaaaaaaaaaaa", "123456789012345678", "qwertyuiopasdfgh", "passwordpassword1"]
+)
+def test_long_and_easy(text: str) -> None:
+    refused(text)
+
+
+def test_common() -> None:
+    common = next(word for word in sorted(password._COMMON) if len(word) >= 12)
+    assert "common" in refused(common.upper(), may_be_short=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada.lovelace@hotel-otter.example",
+        "ADA LOVELACE ada lovelace",
+        "Hotel-Otter-2026!!",
+        "lovelace.lovelace.1",
+        "hotel otter hotel otter",
+    ],
+)
+def test_little_more_than_a_name(text: str) -> None:
+    refused(text)
+
+
+def test_weak_end_of_a_long_one_is_no_excuse_for_a_weak_beginning() -> None:
+    refused("a" * 128)
+
+
+def test_the_pointer_is_the_callers() -> None:
+    with pytest.raises(TooGuessable) as caught:
+        password.check("x", [], may_be_short=False, pointer="/new_password")
+    assert caught.value.errors[0][0] == "/new_password"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        "Zwölf Boxkämpfer jagen Viktor quer",
+        "лунный чайник под мостом",
+        "gläserne 🦦 Brücke über 9 Flüsse",
+        "q7#Zr!" + GOOD * 3 + "z",
+    ],
+)
+def test_good(text: str) -> None:
+    password.check(text, KNOWN, may_be_short=False)
+
+
+def test_good_with_128_code_points() -> None:
+    text = (GOOD + " zebra xylophone quartz 913 ")[:59] * 3
+    password.check(text[:128], KNOWN, may_be_short=False)
+
+
+def test_shorter_beside_a_second_factor() -> None:
+    password.check("vole9 harbour", KNOWN, may_be_short=True)
+    assert password.is_short("vole9 harbour")
+    assert not password.is_short(GOOD)
