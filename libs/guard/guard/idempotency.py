@@ -92,7 +92,11 @@ async def sweep(pool: Pool, clock: Clock) -> None:
     while True:
         try:
             async with database.translate(), pool.acquire() as connection:
-                await connection.execute("DELETE FROM guard.idempotency WHERE created_at <= $1", clock.now() - _KEPT)
+                await connection.execute(
+                    "-- every client: an answer older than a day is nobody's any more\n"
+                    "DELETE FROM guard.idempotency WHERE created_at <= $1",
+                    clock.now() - _KEPT,
+                )
         except (errors.Unavailable, asyncpg.PostgresError) as failed:
             _log.warning("sweep failed", extra={"error": type(failed).__name__})
         await asyncio.sleep(_SWEEP)
