@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from events.topic import TOPICS
 from guard import errors, telemetry
 from guard.kafka import Kafka
 
@@ -21,6 +22,7 @@ _log = logging.getLogger("guard.inbox")
 _BATCH = 500
 _TRIES = 3  # of one message by itself, before it is a dead letter
 _STUCK_AFTER = 5.0  # seconds with lag and without progress (aiokafka issue 1154: no error is raised)
+_PATIENCE = 15.0  # seconds for any call to Kafka: some of aiokafka's wait for ever once a broker has come back
 _TRANSIENT = (
     errors.Unavailable,
     asyncpg.PostgresConnectionError,
@@ -56,7 +58,7 @@ class Consumer:
             while True:
                 consumer = self._kafka.consumer(self._topics, self._purpose)
                 try:
-                    await consumer.start()
+                    await asyncio.wait_for(consumer.start(), _PATIENCE)
                     self.is_running = True
                     await self._consume(consumer)
                 except (KafkaError, OSError, TimeoutError, IllegalStateError) as failed:
@@ -72,12 +74,12 @@ class Consumer:
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         progressed_at = time.monotonic()
         while True:
-            fetched = await consumer.getmany(timeout_ms=200, max_records=_BATCH)
+            fetched = await asyncio.wait_for(consumer.getmany(timeout_ms=200, max_records=_BATCH), _PATIENCE)
             records = [record for batch in fetched.values() for record in batch]
             if records:
                 await self._handle(records)
                 try:
-                    await consumer.commit()
+                    await asyncio.wait_for(consumer.commit(), _PATIENCE)
                 except CommitFailedError:
                     # The group moved on without us; the new owner sees these again and knows their ids.
                     _log.info("partitions moved before the commit")
@@ -89,42 +91,38 @@ class Consumer:
                 progressed_at = time.monotonic()
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
-        failures = 0
+        """Handles a batch; one that fails for good is halved until its bad messages stand alone to be buried."""
+        tries = 0
+        while True:
+            failed = await self._attempt(records)
+            if failed is None:
+                return
+            if len(records) > 1:
+                _log.warning("batch is halved", extra={"error": type(failed).__name__, "count": len(records)})
+                half = len(records) // 2
+                await self._handle(records[:half])
+                await self._handle(records[half:])
+                return
+            tries += 1
+            if tries >= _TRIES:
+                await self._bury(records[0], failed)
+                return
+
+    async def _attempt(self, records: Sequence[ConsumerRecord]) -> Exception | None:
+        """None when handled; the lasting fault otherwise. What will pass is waited for here."""
+        waits = 0
         while True:
             try:
                 with telemetry.consumed(records):
                     await self._handler(records)
             except _TRANSIENT as failed:
-                failures += 1
-                _log.warning("batch waits", extra={"error": type(failed).__name__, "attempt": failures})
-                await asyncio.sleep(min(0.1 * 2**failures, 2.0))
-            except Exception as failed:  # noqa: BLE001 - any fault of a handler must isolate its message, whatever it is
-                await self._isolate(records, failed)
-                return
-            else:
-                return
-
-    async def _isolate(self, records: Sequence[ConsumerRecord], failed: Exception) -> None:
-        _log.warning("batch is taken one by one", extra={"error": type(failed).__name__})
-        for record in records:
-            await self._handle_alone(record)
-
-    async def _handle_alone(self, record: ConsumerRecord) -> None:
-        tries = 0
-        waits = 0
-        while True:
-            try:
-                await self._handler([record])
-            except _TRANSIENT:
                 waits += 1
+                _log.warning("batch waits", extra={"error": type(failed).__name__, "attempt": waits})
                 await asyncio.sleep(min(0.1 * 2**waits, 2.0))
-            except Exception as failed:  # noqa: BLE001 - see above
-                tries += 1
-                if tries >= _TRIES:
-                    await self._bury(record, failed)
-                    return
+            except Exception as failed:  # noqa: BLE001 - any fault of a handler must isolate its message, whatever it is
+                return failed
             else:
-                return
+                return None
 
     async def _bury(self, record: ConsumerRecord, failed: Exception) -> None:
         headers = [
@@ -134,11 +132,14 @@ class Consumer:
             *record.headers,
         ]
         telemetry.dead_letters.labels(record.topic).inc()
+        if f"{record.topic}.dlq" not in TOPICS:
+            _log.error("no dead-letter topic", extra={"origin": headers[0][1].decode(), "cause": type(failed).__name__})
+            return
         for attempt in range(_TRIES):
             try:
                 if self._dead_letters is None:
                     producer = self._kafka.producer()
-                    await producer.start()
+                    await asyncio.wait_for(producer.start(), _PATIENCE)
                     self._dead_letters = producer
                 await self._dead_letters.send_and_wait(
                     f"{record.topic}.dlq", record.value, key=record.key, headers=headers

@@ -22,6 +22,7 @@ _log = logging.getLogger("guard.outbox")
 _BATCH = 500
 _POLL = 0.2  # seconds; the backstop when a wake-up was missed
 _RESEND_AFTER = 10.0  # seconds without confirmation
+_PATIENCE = 15.0  # seconds for any call to Kafka
 _REBUILD_AFTER = 3  # failed sends in a row: an idempotent producer can wedge for good (aiokafka issue 1017)
 
 
@@ -150,7 +151,7 @@ class Relay:
                 )
                 for row in rows
             ]
-            await asyncio.gather(*sends)
+            await asyncio.wait_for(asyncio.gather(*sends), _PATIENCE)
         except BaseException:
             # Not lost, only late: handed back now if the database listens, else found by the resend.
             await asyncio.shield(self._give_back(pool, rows))
@@ -175,7 +176,7 @@ class Relay:
         if self._producer is None:
             producer = self._make_producer()
             try:
-                await producer.start()
+                await asyncio.wait_for(producer.start(), _PATIENCE)
             except BaseException:
                 await producer.stop()
                 raise

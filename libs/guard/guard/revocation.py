@@ -87,7 +87,7 @@ class Revocations:
         while True:
             reader = self._kafka.reader()
             try:
-                await reader.start()
+                await asyncio.wait_for(reader.start(), 15)
                 await self._follow(reader)
             except (KafkaError, OSError, TimeoutError) as failed:
                 _log.warning("revocations not readable", extra={"error": type(failed).__name__})
@@ -102,7 +102,7 @@ class Revocations:
         is_caught_up = end == 0
         began_at = time.monotonic()
         while time.monotonic() - max(self._heard_at, began_at) < _REBUILD:
-            fetched = await reader.getmany(_TOPIC, timeout_ms=500)
+            fetched = await asyncio.wait_for(reader.getmany(_TOPIC, timeout_ms=500), 15)
             for record in fetched.get(_TOPIC, []):
                 self._take(record.value, is_live=is_caught_up)
                 is_caught_up = is_caught_up or record.offset >= end - 1
