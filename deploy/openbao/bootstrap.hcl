@@ -8,6 +8,9 @@ path "sys/config/auditing/request-headers/*"        { capabilities = ["create", 
 path "auth/cert/config"                             { capabilities = ["create", "read", "update"] }
 path "auth/cert/certs/*"                            { capabilities = ["create", "read", "update"] }
 
+# The emergency brake: whoever can stop the process may seal it; only a restart of it undoes that.
+path "sys/seal"                                     { capabilities = ["update", "sudo"] }
+
 # Evidence that no root token lives.
 path "auth/token/accessors"                         { capabilities = ["list", "sudo"] }
 path "auth/token/accessors/"                        { capabilities = ["list", "sudo"] }

@@ -39,9 +39,9 @@ def _statements() -> Iterator[tuple[str, str]]:
             and isinstance(node.body[0], ast.Expr)
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
-                if _SQL.match(node.value):
-                    yield f"{path.relative_to(REPO)}:{node.lineno}", node.value
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings
+            if is_text and _SQL.match(node.value):
+                yield f"{path.relative_to(REPO)}:{node.lineno}", node.value
 
 
 def offence(sql: str, tenant_tables: set[str]) -> str | None:

@@ -9,12 +9,12 @@ from support.machine import Machine, wait_until
 
 def _spans(stack: Machine, trace_id: str) -> list[tuple[str, str]]:
     """(file, span name) of every span of a trace."""
-    found = []
-    for path in stack.stack.folder("traces").glob("*.jsonl"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if trace_id in line:
-                found.append((path.stem, json.loads(line)["name"]))
-    return found
+    return [
+        (path.stem, json.loads(line)["name"])
+        for path in stack.stack.folder("traces").glob("*.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if trace_id in line
+    ]
 
 
 async def test_a_read_is_one_trace(stack: Machine, otter: Hotel) -> None:

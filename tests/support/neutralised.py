@@ -1,4 +1,4 @@
-"""Runs a service with its own filters switched off: `python neutralised.py tenant_data serve`. A test's tool, never a setting.
+"""Runs a service with its own filters switched off: `python neutralised.py tenant_data serve`. Never a setting.
 
 Every `client_id = $1` in every statement becomes a condition that any row meets, at the driver, where no code of ours
 can escape it. What still holds then is the database's own filter.

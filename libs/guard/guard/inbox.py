@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from events.topic import TOPICS
 from guard import errors, telemetry
 from guard.kafka import Kafka
+from guard.patience import within
 
 _log = logging.getLogger("guard.inbox")
 _BATCH = 500
@@ -58,7 +59,7 @@ class Consumer:
             while True:
                 consumer = self._kafka.consumer(self._topics, self._purpose)
                 try:
-                    await asyncio.wait_for(consumer.start(), _PATIENCE)
+                    await within(_PATIENCE, consumer.start())
                     self.is_running = True
                     await self._consume(consumer)
                 except (KafkaError, OSError, TimeoutError, IllegalStateError) as failed:
@@ -74,12 +75,12 @@ class Consumer:
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         progressed_at = time.monotonic()
         while True:
-            fetched = await asyncio.wait_for(consumer.getmany(timeout_ms=200, max_records=_BATCH), _PATIENCE)
+            fetched = await within(_PATIENCE, consumer.getmany(timeout_ms=200, max_records=_BATCH))
             records = [record for batch in fetched.values() for record in batch]
             if records:
                 await self._handle(records)
                 try:
-                    await asyncio.wait_for(consumer.commit(), _PATIENCE)
+                    await within(_PATIENCE, consumer.commit())
                 except CommitFailedError:
                     # The group moved on without us; the new owner sees these again and knows their ids.
                     _log.info("partitions moved before the commit")
@@ -139,7 +140,7 @@ class Consumer:
             try:
                 if self._dead_letters is None:
                     producer = self._kafka.producer()
-                    await asyncio.wait_for(producer.start(), _PATIENCE)
+                    await within(_PATIENCE, producer.start())
                     self._dead_letters = producer
                 await self._dead_letters.send_and_wait(
                     f"{record.topic}.dlq", record.value, key=record.key, headers=headers
@@ -155,15 +156,15 @@ class Consumer:
 
 async def _lag(consumer: AIOKafkaConsumer) -> bool:
     assigned = consumer.assignment()
-    ends = await asyncio.wait_for(consumer.end_offsets(list(assigned)), 5)
+    ends = await within(5, consumer.end_offsets(list(assigned)))
     for partition, end in ends.items():
-        if await asyncio.wait_for(consumer.position(partition), 5) != end:
+        if await within(5, consumer.position(partition)) != end:
             return True
     return not assigned
 
 
 async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(client.stop(), 5)
+        await within(5, client.stop())
     except (KafkaError, OSError, TimeoutError) as failed:
         _log.warning("client did not stop cleanly", extra={"error": type(failed).__name__})

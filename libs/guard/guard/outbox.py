@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from events.stored import Stored
 from guard import database, errors, telemetry
 from guard.database import Connection, Pool
+from guard.patience import within
 
 _log = logging.getLogger("guard.outbox")
 _BATCH = 500
@@ -142,16 +143,7 @@ class Relay:
 
     async def _send(self, pool: Pool, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:
         try:
-            sends = [
-                await producer.send(
-                    row["topic"],
-                    row["payload"].encode(),
-                    key=row["key"].encode(),
-                    headers=[("event_id", str(row["event_id"]).encode()), ("traceparent", row["trace"].encode())],
-                )
-                for row in rows
-            ]
-            await asyncio.wait_for(asyncio.gather(*sends), _PATIENCE)
+            await within(_PATIENCE, _hand_over(producer, rows))
         except BaseException:
             # Not lost, only late: handed back now if the database listens, else found by the resend.
             await asyncio.shield(self._give_back(pool, rows))
@@ -176,7 +168,7 @@ class Relay:
         if self._producer is None:
             producer = self._make_producer()
             try:
-                await asyncio.wait_for(producer.start(), _PATIENCE)
+                await within(_PATIENCE, producer.start())
             except BaseException:
                 await producer.stop()
                 raise
@@ -188,6 +180,19 @@ class Relay:
         if producer is None:
             return
         try:
-            await asyncio.wait_for(producer.stop(), 5)
+            await within(5, producer.stop())
         except (KafkaError, OSError, TimeoutError) as failed:
             _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})
+
+
+async def _hand_over(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:
+    sends = [
+        await producer.send(
+            row["topic"],
+            row["payload"].encode(),
+            key=row["key"].encode(),
+            headers=[("event_id", str(row["event_id"]).encode()), ("traceparent", row["trace"].encode())],
+        )
+        for row in rows
+    ]
+    await asyncio.gather(*sends)

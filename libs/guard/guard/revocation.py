@@ -19,6 +19,7 @@ from guard import errors
 from guard.clock import Clock
 from guard.identity import Claims
 from guard.kafka import Kafka
+from guard.patience import within
 
 _log = logging.getLogger("guard.revocation")
 _TOPIC = TopicPartition("auth.revocations", 0)
@@ -87,7 +88,7 @@ class Revocations:
         while True:
             reader = self._kafka.reader()
             try:
-                await asyncio.wait_for(reader.start(), 15)
+                await within(15, reader.start())
                 await self._follow(reader)
             except (KafkaError, OSError, TimeoutError) as failed:
                 _log.warning("revocations not readable", extra={"error": type(failed).__name__})
@@ -98,16 +99,16 @@ class Revocations:
     async def _follow(self, reader: AIOKafkaConsumer) -> None:
         reader.assign([_TOPIC])
         await reader.seek_to_beginning(_TOPIC)
-        end = (await asyncio.wait_for(reader.end_offsets([_TOPIC]), 5))[_TOPIC]
+        end = (await within(5, reader.end_offsets([_TOPIC])))[_TOPIC]
         is_caught_up = end == 0
         began_at = time.monotonic()
         while time.monotonic() - max(self._heard_at, began_at) < _REBUILD:
-            fetched = await asyncio.wait_for(reader.getmany(_TOPIC, timeout_ms=500), 15)
+            fetched = await within(15, reader.getmany(_TOPIC, timeout_ms=500))
             for record in fetched.get(_TOPIC, []):
                 self._take(record.value, is_live=is_caught_up)
                 is_caught_up = is_caught_up or record.offset >= end - 1
             # Compaction and markers leave gaps: the position tells the end, not the last record.
-            is_caught_up = is_caught_up or await asyncio.wait_for(reader.position(_TOPIC), 5) >= end
+            is_caught_up = is_caught_up or await within(5, reader.position(_TOPIC)) >= end
             self.is_complete = self.is_complete or is_caught_up
 
     def _take(self, payload: bytes, *, is_live: bool) -> None:
@@ -131,6 +132,6 @@ class Revocations:
 
 async def _stop(reader: AIOKafkaConsumer) -> None:
     try:
-        await asyncio.wait_for(reader.stop(), 5)
+        await within(5, reader.stop())
     except (KafkaError, OSError, TimeoutError) as failed:
         _log.warning("reader did not stop cleanly", extra={"error": type(failed).__name__})

@@ -5,6 +5,7 @@ The only place in `guard` that constructs. A service adds its routes and its con
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,11 +50,12 @@ class Runtime:
     identity: Identity
     revocations: Revocations
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_stopping: bool = False
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Runs `work` until the service stops. Work that ends by itself with an error stops the service."""
+        """Runs `work` until the service stops. Work that ends by itself, in whatever way, stops the service."""
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_ended)
+        task.add_done_callback(self._ended)
         self._tasks.append(task)
 
     def consume(self, topics: Sequence[str], handler: Handler, *, purpose: str) -> Consumer:
@@ -83,22 +85,21 @@ class Runtime:
             if stored.service == self.settings.service:
                 await outbox.confirm(self.pools.job, stored)
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._is_stopping:
+            return
+        # A part that died silently would leave a service that looks alive: stop it, its supervisor starts it anew.
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        where = telemetry.where(error) if error is not None else ""
+        cause = {"operation": task.get_name(), "error": type(error).__name__, "at": where}
+        _log.critical("background work ended", extra=cause)
+        signal.raise_signal(signal.SIGTERM)
+
     async def _stop(self) -> None:
+        self._is_stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        # A part that died silently would leave a service that looks alive: stop it, its supervisor starts it anew.
-        _log.critical("background work ended", extra={"operation": task.get_name(), "error": type(error).__name__})
-        _log.critical("at", extra={"at": telemetry.where(error)})
-        asyncio.get_running_loop().call_soon(_exit)
-
-
-def _exit() -> None:
-    raise SystemExit(1)
 
 
 @asynccontextmanager

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from auth import client, version
+from auth import client
 from auth.client import Client, ClientChange, ClientRow
 from auth.store import client as store
-from auth.version import IfMatch
 from events.access import Action
-from guard import errors
+from guard import errors, version
 from guard.access import Access, EntryDoor
 from guard.identity import Caller, may
+from guard.version import IfMatch
 
 router = APIRouter(tags=["clients"])
 

@@ -6,22 +6,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response, status
 
-from auth import inviting, revocation, user, version
+from auth import inviting, revocation, user
 from auth.office import TheOffice
 from auth.store import challenge as challenge_store
 from auth.store import login as login_store
 from auth.store import session as session_store
 from auth.store import user as store
 from auth.user import Activation, Invite, Invited, User, UserChange, UserRow
-from auth.version import IfMatch
 from auth.visitor import Knock
 from events.access import Action
 from events.revocation import Revoked, RevokedKind
-from guard import errors, idempotency
+from guard import errors, idempotency, version
 from guard.access import Access, EntryDoor
 from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
+from guard.version import IfMatch
 
 router = APIRouter(tags=["users"])
 

@@ -8,19 +8,19 @@ from fastapi import APIRouter, Depends, Query, Response, status
 
 from events.access import Action
 from events.uuid7 import uuid7
-from guard import idempotency
+from guard import idempotency, version
 from guard.access import Access, EntryDoor
 from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
 from guard.keys import SubjectKey
 from guard.moment import EARLIEST, LATEST, Moment
 from guard.page import Cursor, Limit, Page
-from tenant_data import call, transcript, version
+from guard.version import IfMatch
+from tenant_data import call, transcript
 from tenant_data.call import Call, CallChange, CallRow, NewCall
 from tenant_data.store import call as store
 from tenant_data.store import guest as guest_store
 from tenant_data.store import transcript as transcript_store
-from tenant_data.version import IfMatch
 
 router = APIRouter(tags=["calls"])
 

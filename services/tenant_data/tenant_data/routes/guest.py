@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Response, status
 from events.access import Action
 from events.guest import GuestErased
 from events.uuid7 import uuid7
-from guard import idempotency
+from guard import idempotency, version
 from guard.access import Access, EntryDoor
 from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
-from tenant_data import guest, version
+from guard.version import IfMatch
+from tenant_data import guest
 from tenant_data.guest import ErasedGuest, Guest, GuestChange, GuestContent, GuestRow, GuestSearch
 from tenant_data.store import call as call_store
 from tenant_data.store import guest as store
-from tenant_data.version import IfMatch
 
 router = APIRouter(tags=["guests"])
 

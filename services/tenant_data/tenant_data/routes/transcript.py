@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response, status
 
 from events.access import Action
+from guard import version
 from guard.access import EntryDoor
 from guard.identity import Caller, may
-from tenant_data import transcript, version
+from guard.version import IfMatch
+from tenant_data import transcript
 from tenant_data.store import call as call_store
 from tenant_data.store import transcript as store
 from tenant_data.transcript import Transcript, TranscriptContent
-from tenant_data.version import IfMatch
 
 router = APIRouter(tags=["transcripts"])
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from guard import version
 from guard.errors import Stale
-from tenant_data import version
 
 
 @pytest.mark.parametrize("if_match", ['"2"', 'W/"3"', "3", '"03"', '"1", "2"', "", '"', '"*"', '"3', "None"])

@@ -8,8 +8,9 @@ from fastapi import Header
 from guard.errors import Stale
 
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=1_000)]
+"""The versions that the caller knows, as the parameter of a route that changes a row."""
 
-_STRONG = re.compile(r'(W/)?"([^"]*)"')
+_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def etag(version: int) -> str:
@@ -28,4 +29,4 @@ def require(version: int | None, if_match: str | None) -> None:
 
 def _named(if_match: str) -> list[str]:
     # A weak tag never matches here: the comparison that guards a write is the strong one.
-    return [value for weak, value in _STRONG.findall(if_match) if not weak]
+    return [value for weak, value in _TAG.findall(if_match) if not weak]
