@@ -30,7 +30,7 @@ def _shake(stack: Machine, listener: str, context: ssl.SSLContext) -> str:
         with context.wrap_socket(raw, server_hostname="localhost") as wrapped:
             wrapped.sendall(_GREETING.get(listener, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             first = wrapped.recv(1)
-            # PostgreSQL shakes hands with anybody and refuses by its host rules: an error message instead of a challenge.
+            # PostgreSQL shakes hands with anybody and refuses by its host rules: an error instead of a challenge.
             if not first or (listener == "postgres" and first == b"E"):
                 raise ConnectionResetError
             return str(wrapped.version())

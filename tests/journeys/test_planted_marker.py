@@ -1,13 +1,13 @@
 """02.1, 02.4, 07.1: what a guest said, and every password, code and token, is nowhere in clear: no log, span, metric,
-Kafka segment, database file or temporary file holds it. What must be found there (a user agent) is found, as the control.
+Kafka segment, database file or temporary file holds it. What must be found there (a user agent) is the control.
 """
 
+import asyncio
 import base64
 import mmap
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,7 +117,7 @@ async def test_no_file_holds_it(stack: Machine, planted: dict[str, list[str]]) -
     for database in ("auth", "tenant_data", "audit"):
         async with superuser(stack, database) as connection:
             await connection.execute("CHECKPOINT")
-    time.sleep(2)  # spans leave their process in batches of a second
+    await asyncio.sleep(2)  # spans leave their process in batches of a second
     assert holding(stack, planted["secret"]) == {}
 
 

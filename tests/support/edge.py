@@ -37,6 +37,28 @@ from stack.envoy import Limits
 from stack.settings import SERVICES, Stack
 from support.machine import wait_until
 
+SECURITY = {
+    "strict-transport-security": "max-age=63072000",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def assert_problem(answer: httpx2.Response, status: int, kind: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["type"] == f"/problems/{kind}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    assert SECURITY.items() <= dict(answer.headers).items()
+    assert "server" not in answer.headers
+    if "x-request-id" in answer.headers:
+        assert body["request_id"] == answer.headers["x-request-id"]
+
 
 class Root:
     """A root of trust made for one test."""

@@ -248,7 +248,8 @@ class Entry:
         self.door.relay.wake()
 
 
-def _entry(request: Request) -> Entry:
+async def _entry(request: Request) -> Entry:
+    # `async` on purpose, as every dependency here: FastAPI runs a plain function in a thread, for ten times its work.
     door: Door = request.app.state.door
     return door.entry(request.scope["state"])
 

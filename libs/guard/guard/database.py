@@ -68,6 +68,7 @@ class Pool:
 
     def __init__(self, inner: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._inner = inner
+        self._returning: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
@@ -79,8 +80,10 @@ class Pool:
         try:
             yield connection
         finally:
-            # Shielded: a cancelled request must not leave a connection that belongs to nobody.
-            await asyncio.shield(self._release(connection))
+            # In a task of its own: the answer does not wait for the reset, a cancelled request leaves nothing behind.
+            returning = asyncio.create_task(self._release(connection))
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
 
     async def _release(self, connection: Borrowed) -> None:
         try:
@@ -95,6 +98,7 @@ class Pool:
     async def close(self) -> None:
         """Waits a moment for borrowed connections, then ends them."""
         try:
+            await asyncio.gather(*self._returning)
             await asyncio.wait_for(self._inner.close(), 5)
         except TimeoutError:
             self._inner.terminate()

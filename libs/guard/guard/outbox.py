@@ -21,6 +21,7 @@ from guard.patience import within
 
 _log = logging.getLogger("guard.outbox")
 _BATCH = 500
+_LINGER = 0.03  # seconds between a wake-up and the claim
 _POLL = 0.2  # seconds; the backstop when a wake-up was missed
 _RESEND_AFTER = 10.0  # seconds without confirmation
 _PATIENCE = 15.0  # seconds for any call to Kafka
@@ -88,6 +89,8 @@ class Relay:
             await asyncio.wait_for(self._woken.wait(), _POLL)
         except TimeoutError:
             return
+        # What is committed in the next moment goes along: one claim, one send and one confirmation for all of it.
+        await asyncio.sleep(_LINGER)
         self._woken.clear()
 
     async def _recover(self, failed: Exception) -> None:

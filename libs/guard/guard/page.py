@@ -26,7 +26,7 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None
 
 
-def _limit(limit: Annotated[int, Query(ge=1, le=200)] = 50) -> int:
+async def _limit(limit: Annotated[int, Query(ge=1, le=200)] = 50) -> int:
     return limit
 
 
@@ -77,7 +77,7 @@ def _reader(key: Any) -> TypeAdapter[Any]:
     return _READERS.get(key) or _READERS.setdefault(key, TypeAdapter(key))
 
 
-def _cursor(request: Request, cursor: Annotated[str | None, Query(max_length=512)] = None) -> _Cursor:
+async def _cursor(request: Request, cursor: Annotated[str | None, Query(max_length=512)] = None) -> _Cursor:
     return _Cursor(request, cursor)
 
 

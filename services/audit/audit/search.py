@@ -75,7 +75,7 @@ class SearchBody(Body):
         )
 
 
-def asked(  # noqa: PLR0917 - one parameter for each of the query's
+async def asked(  # noqa: PLR0917 - one parameter for each of the query's
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
     actor_id: Annotated[_Value | None, Query()] = None,

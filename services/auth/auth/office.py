@@ -25,7 +25,7 @@ class Office:
     documents: Documents
 
 
-def _office(request: Request) -> Office:
+async def _office(request: Request) -> Office:
     office: Office = request.app.state.office
     return office
 

@@ -27,7 +27,7 @@ class Visitor:
         return replace(caller, ip=self.ip, user_agent=self.user_agent, trace_id=self.trace_id)
 
 
-def _visitor(request: Request) -> Visitor:
+async def _visitor(request: Request) -> Visitor:
     state = request.scope["state"]
     return Visitor(
         ip=state["ip"],
