@@ -1,5 +1,6 @@
 # The bootstrap identity (certificate signed by the root on this machine): brings OpenBao's configuration to what this
-# folder says, at every `up`. It can issue any certificate; it cannot unwrap a key, read a data key or make a database user.
+# folder says, at every `up`. It holds no right to unwrap a key or to make a database user; but who can issue any certificate
+# and write any policy can give itself both: this is the root of the stack, a 0600 file, and production keeps it offline.
 
 path "sys/mounts"                                   { capabilities = ["read"] }
 path "sys/mounts/*"                                 { capabilities = ["create", "read", "update"] }
@@ -35,4 +36,3 @@ path "transit/auth/keys/token-signing"              { capabilities = ["create", 
 # Created once with check-and-set; never overwritten.
 path "kv/data/+/seal"                               { capabilities = ["create", "read"] }
 path "kv/data/auth/email-index"                     { capabilities = ["create", "read"] }
-path "kv/data/auth/pepper"                          { capabilities = ["create", "read"] }

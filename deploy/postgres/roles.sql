@@ -36,7 +36,11 @@ GRANT auth_owner, auth_request, auth_job,
 
 -- This database. A role may otherwise end any session of its own role and read another session's literals, and a
 -- temporary table could shadow a real one: all three revoked.
-REVOKE EXECUTE ON FUNCTION pg_cancel_backend(int), pg_terminate_backend(int, bigint), pg_stat_get_activity(int) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_cancel_backend(int), pg_terminate_backend(int, bigint), pg_stat_get_activity(int),
+    pg_stat_get_backend_activity(int) FROM PUBLIC;
+-- A large object belongs to no client and knows no row-level security.
+REVOKE EXECUTE ON FUNCTION lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea), lo_open(oid, int), lo_get(oid),
+    lo_get(oid, bigint, int), lo_put(oid, bigint, bytea), lo_unlink(oid) FROM PUBLIC;
 REVOKE SELECT ON pg_stat_activity FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 

@@ -4,6 +4,7 @@ The planted statement is the worst there can be: text of the attacker's runs ins
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -11,9 +12,10 @@ import asyncpg
 import pytest
 
 from events.access import Action
-from guard import tenant
+from events.uuid7 import uuid7
+from guard import errors, tenant
 from guard.access import Door
-from guard.seal import SealKey
+from guard.seal import LIFETIME, SealKey
 from support.hotel import Hotel
 from support.machine import Machine
 from support.workload import caller, door
@@ -47,8 +49,8 @@ async def _seen(inside: Door, otter: Hotel, *injected: str) -> dict[str, set[str
                     await connection.execute(statement)
                 rows = await connection.fetch(f"SELECT client_id FROM {table} OFFSET 0")
                 seen[table] = {str(row["client_id"]) for row in rows}
-        except asyncpg.PostgresError:
-            continue
+        except (asyncpg.PostgresError, errors.Unavailable):
+            continue  # refused: nothing was seen
     return seen
 
 
@@ -105,6 +107,38 @@ async def test_another_clients_live_seal_of_another_connection(inside: Door, ott
     assert _others(seen, otter) == {}
 
 
+async def test_another_clients_seal_of_this_very_connection(inside: Door, otter: Hotel, heron: Hotel) -> None:
+    """The one replay that its MAC allows: the seal itself is unreadable to others, and over within seconds."""
+    async with tenant.transaction(inside.pools.request, caller(heron.client_id), inside.seal_key) as connection:
+        old = await connection.fetchval("SELECT current_setting('guard.seal')")
+        pid = connection.get_server_pid()
+    await asyncio.sleep(LIFETIME + 1.1)
+    for _ in range(20):
+        async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
+            if connection.get_server_pid() != pid:
+                continue
+            await connection.execute(f"SELECT set_config('guard.seal', '{old}', true)")
+            with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+                await connection.fetch("SELECT client_id FROM guest")
+            await connection.execute("ROLLBACK; BEGIN")
+            return
+    raise AssertionError("the same connection was not given out again")
+
+
+async def test_an_event_that_speaks_for_another_client(inside: Door, otter: Hotel, heron: Hotel) -> None:
+    """04.4: a row sealed for one client cannot carry an event into another one's log."""
+    forge = (
+        "INSERT INTO guard.outbox (client_id, event_id, topic, key, payload)"
+        " VALUES ($1, $2, 'access.tenant_data', $3, $4)"
+    )
+    for payload_client, key in ((heron.client_id, otter.client_id), (otter.client_id, heron.client_id)):
+        event_id = uuid7()
+        payload = json.dumps({"client_id": str(payload_client), "event_id": str(event_id)})
+        with pytest.raises(asyncpg.CheckViolationError):
+            async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
+                await connection.execute(forge, otter.client_id, event_id, str(key), payload)
+
+
 async def test_an_expired_seal(inside: Door, heron: Hotel) -> None:
     async with tenant.platform_transaction(inside.pools.request) as connection:
         expired = inside.seal_key.seal(heron.client_id, connection.get_server_pid(), lifetime=-1)
@@ -140,6 +174,8 @@ async def test_another_role(inside: Door, otter: Hotel, role: str, verb: str) ->
         "COPY guest TO PROGRAM 'cat'",
         "SELECT pg_read_file('postgresql.conf')",
         "SELECT query FROM pg_stat_activity",
+        "SELECT pg_stat_get_backend_activity(1)",
+        "SELECT lo_from_bytea(0, 'a')",
         "SELECT pg_terminate_backend(pg_backend_pid())",
         "SELECT lo_import('/etc/passwd')",
         "TRUNCATE guest",
@@ -159,7 +195,7 @@ async def test_writing_a_row_of_another_client(inside: Door, otter: Hotel, heron
     for statement in (
         "UPDATE guest SET client_id = $1",
         """INSERT INTO guard.outbox (client_id, event_id, topic, key, payload)
-           VALUES ($1, gen_random_uuid(), 'access.tenant_data', 'k', '{}')""",
+           VALUES ($1, gen_random_uuid(), 'tenant_data.guests', 'k', '{}')""",
         """INSERT INTO guard.data_key (client_id, data_key_id, purpose, wrapped, created_at)
            VALUES ($1, gen_random_uuid(), 'data', 'x', now())""",
     ):

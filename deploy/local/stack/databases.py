@@ -2,6 +2,7 @@
 database engine as the one maker of users. Idempotent; it must never drop a thing.
 """
 
+import hashlib
 import secrets
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ async def _fill(stack: Stack, session: Bao, service: str) -> None:
     connection = await postgres.superuser(stack, service)
     try:
         await connection.execute((stack.repo / "deploy" / "postgres" / "roles.sql").read_text())
-        await connection.execute((Path(guard.__path__[0]) / "sql" / "guard.sql").read_text())
+        await _guard(connection)
         await connection.execute(
             "INSERT INTO guard.seal_key (kid, ipad, opad) VALUES ($1, $2, $3)"
             " ON CONFLICT (kid) DO UPDATE SET ipad = excluded.ipad, opad = excluded.opad"
@@ -68,6 +69,15 @@ async def _fill(stack: Stack, session: Bao, service: str) -> None:
         )
     finally:
         await connection.close()
+
+
+async def _guard(connection: Connection) -> None:
+    sql = (Path(guard.__path__[0]) / "sql" / "guard.sql").read_text()
+    applied = f"guard.sql {hashlib.sha256(sql.encode()).hexdigest()}"
+    if await connection.fetchval("SELECT obj_description(to_regnamespace('guard'), 'pg_namespace')") == applied:
+        # Said again it would lock the outbox, weakly and then fully, against the relays that run: a deadlock.
+        return
+    await connection.execute(f"{sql}\nCOMMENT ON SCHEMA guard IS '{applied}'")
 
 
 async def _issuer(stack: Stack, session: Bao, main: Connection) -> None:

@@ -31,8 +31,7 @@ async def reconcile(stack: Stack) -> None:
         await _issuer(stack, session)
         await _certificate_roles(stack, session)
         await _signing_key(session)
-        for path in ("auth/email-index", "auth/pepper"):
-            await _secret(session, path, {"key": secrets.token_hex(_KEY_BYTES)})
+        await _secret(session, "auth/email-index", {"key": secrets.token_hex(_KEY_BYTES)})
         for service in SERVICES:
             await _secret(session, f"{service}/seal", {"kid": 1, "key": secrets.token_hex(_KEY_BYTES)})
 

@@ -63,6 +63,7 @@ class Action(StrEnum):
     ACCESS_EVENT_SEARCH = "access_event:search"
     ACCESS_EVENT_EXPORT = "access_event:export"
     OPERATOR_GRANT = "operator:grant"
+    OPERATOR_REGISTER = "operator:register"
     OPERATOR_REVOKE = "operator:revoke"
     # From OpenBao's audit device (02.4): in a client's log when the key is a client's, else the platform's.
     KEY_UNWRAP = "key:unwrap"

@@ -3,6 +3,7 @@
 The algorithm is fixed here; no header of the token may choose it, bring a key, or name where one is.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -43,7 +44,8 @@ class TokenVerifier:
         self._audience = audience
         self._clock = clock
         self._keys: dict[str, OKPKey] = {}
-        self._fetched_at = -_STALE_AFTER
+        self._fetched_at = self._tried_at = float("-inf")
+        self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> dict[str, Any]:
         """The claims. Raises TokenRefused, or Unavailable when the keys cannot be had."""
@@ -63,22 +65,26 @@ class TokenVerifier:
         return claims
 
     async def _key(self, kid: str) -> OKPKey:
-        age = time.monotonic() - self._fetched_at
-        if age > _STALE_AFTER or (kid not in self._keys and age > _REFETCH_AFTER):
-            await self._fetch(required=kid not in self._keys)
-        if kid not in self._keys:
-            raise TokenRefused
-        return self._keys[kid]
+        known = self._keys.get(kid)
+        is_stale = time.monotonic() - self._fetched_at > _STALE_AFTER
+        # Whoever holds a known key does not queue behind a fetch; forged kids and a hanging `auth` cost one a second.
+        if known is None or (is_stale and not self._fetching.locked()):
+            async with self._fetching:
+                if time.monotonic() - self._tried_at > _REFETCH_AFTER:
+                    await self._fetch()
+            known = self._keys.get(kid)
+        if known is None:
+            raise TokenRefused if self._keys else errors.Unavailable
+        return known
 
-    async def _fetch(self, *, required: bool) -> None:
+    async def _fetch(self) -> None:
+        self._tried_at = time.monotonic()
         try:
-            answer = await self._http.get(self._address)
+            answer = await self._http.get(self._address, timeout=2.0)
             answer.raise_for_status()
             key_set = KeySet.import_key_set(answer.json())
-        except (httpx2.HTTPError, ValueError, JoseError) as failed:
+        except (httpx2.HTTPError, ValueError, TypeError, JoseError) as failed:
             _log.warning("key set of auth not fetched", extra={"error": type(failed).__name__})
-            if required:
-                raise errors.Unavailable from failed
             return
         self._keys = {key.kid: key for key in key_set.keys if isinstance(key, OKPKey) and key.kid}
         self._fetched_at = time.monotonic()

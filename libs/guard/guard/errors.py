@@ -52,6 +52,12 @@ class Forbidden(Problem):
         self.right = right
 
 
+class SignInAgain(Problem):
+    """403: the caller may, but its password was entered too long ago for this."""
+
+    status, kind, title = 403, "sign-in-again", "Sign in again before you do this"
+
+
 class NotFound(Problem):
     """404: the same for what is not there and what is not yours (invariant 12)."""
 

@@ -1,8 +1,12 @@
-"""The first answer again for a repeated `POST`: sealed like the data, kept a day, each replay an access of its own."""
+"""The first answer again for a repeated `POST`: sealed like the data, kept a day, each replay an access of its own.
+
+An answer never outlives what it shows: what was deleted or moved leaves the key's hash behind, and no content (02.1).
+"""
 
 import asyncio
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -21,6 +25,8 @@ from guard.database import Pool
 _log = logging.getLogger("guard.idempotency")
 _KEPT = timedelta(hours=24)
 _SWEEP = 3600.0  # seconds between two sweeps
+_FORGOTTEN = b""  # in place of the sealed answer and of the body's hash
+_GONE = "What this Idempotency-Key created has been erased, or belongs to another since."
 
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
@@ -40,8 +46,8 @@ class Earlier:
 async def recall(access: Access, key: str | None, body: BaseModel) -> Earlier | None:
     """The first answer to `key`, if there was one within 24 h.
 
-    Raises Conflict when that request had another body, or when what it created was forgotten since. Two requests with
-    one key at a time: the second waits for the first one's commit.
+    Raises Conflict when that request had another body, or when what it created was deleted or moved since. Two requests
+    with one key at a time: the second waits for the first one's commit.
     """
     if key is None:
         return None
@@ -59,11 +65,13 @@ async def recall(access: Access, key: str | None, body: BaseModel) -> Earlier | 
     if row["created_at"] <= access.now - _KEPT:
         await access.execute("DELETE FROM guard.idempotency WHERE client_id = $1 AND key_hash = $2", key_hash)
         return None
+    if row["sealed"] == _FORGOTTEN:
+        raise errors.Conflict(_GONE)
     if row["body_hash"] != await _body_hash(access, body):
         raise errors.Conflict("This Idempotency-Key was used with another body.")
     keys = await access.subject_keys([row["subject_id"]])
     if row["subject_id"] not in keys:
-        raise errors.Conflict("What this Idempotency-Key created has been erased.")
+        raise errors.Conflict(_GONE)
     answer = keys[row["subject_id"]].open(row["sealed"], ("idempotency", row["resource_id"]))
     return Earlier(row["resource"], row["resource_id"], row["subject_id"], answer)
 
@@ -84,6 +92,24 @@ async def remember(access: Access, key: str | None, body: BaseModel, earlier: Ea
         earlier.subject_id,
         subject_key.seal(earlier.answer, ("idempotency", earlier.resource_id)),
         access.now,
+    )
+
+
+async def forget(access: Access, resource: str, resource_ids: Sequence[UUID]) -> None:
+    """Drops the answers that show these resources, when they are deleted or pass to another subject.
+
+    For the rest of the day their keys are a Conflict: neither the content again, nor a second creation by a retry.
+    """
+    await access.execute(
+        "WITH shown AS (DELETE FROM guard.idempotency"
+        "  WHERE client_id = $1 AND resource = $2 AND resource_id = ANY($3::uuid[])"
+        "  RETURNING key_hash, resource_id, subject_id, created_at)"
+        " INSERT INTO guard.idempotency"
+        " (client_id, key_hash, body_hash, resource, resource_id, subject_id, sealed, created_at)"
+        " SELECT $1, key_hash, $4, $2, resource_id, subject_id, $4, created_at FROM shown",
+        resource,
+        list(resource_ids),
+        _FORGOTTEN,
     )
 
 

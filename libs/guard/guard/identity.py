@@ -4,7 +4,6 @@ No header, no path and no body may ever name a client; what the gateway checked 
 """
 
 import hashlib
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from starlette.types import Scope
 from events.access import Action
 from guard import errors, telemetry
 from guard.access_token import TokenRefused, TokenVerifier
+from guard.clock import Clock
 from guard.rights import ENROLLING, NEEDS, ROLES, Right
 
 _REMEMBERED = 10_000  # verified tokens; the signature is not checked again before `exp`, revocation always is
@@ -79,7 +79,8 @@ class Claims(BaseModel):
 class Identity:
     """Turns a request into its caller: token, then revocation. One for each process."""
 
-    def __init__(self, verifier: TokenVerifier, is_revoked: Callable[[Claims], Awaitable[bool]]) -> None:
+    def __init__(self, verifier: TokenVerifier, is_revoked: Callable[[Claims], Awaitable[bool]], clock: Clock) -> None:
+        self._clock = clock
         self._verifier = verifier
         self._is_revoked = is_revoked
         self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
@@ -113,7 +114,7 @@ class Identity:
     async def _claims(self, token: str) -> Claims:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         claims = self._remembered.get(digest)
-        if claims is not None and claims.exp > time.time():
+        if claims is not None and claims.exp > self._clock.now().timestamp():
             return claims
         try:
             claims = Claims.model_validate(await self._verifier.verify(token))

@@ -23,6 +23,7 @@ _log = logging.getLogger("guard.inbox")
 _BATCH = 500
 _TRIES = 3  # of one message by itself, before it is a dead letter
 _STUCK_AFTER = 5.0  # seconds with lag and without progress (aiokafka issue 1154: no error is raised)
+_STANDSTILL = 30.0  # seconds between two tries at a message that has nowhere else to go
 _PATIENCE = 15.0  # seconds for any call to Kafka: some of aiokafka's wait for ever once a broker has come back
 _TRANSIENT = (
     errors.Unavailable,
@@ -105,9 +106,17 @@ class Consumer:
                 await self._handle(records[half:])
                 return
             tries += 1
-            if tries >= _TRIES:
+            if tries < _TRIES:
+                await asyncio.sleep(0.2 * tries)
+            elif f"{records[0].topic}.dlq" in TOPICS:
                 await self._bury(records[0], failed)
                 return
+            else:
+                # A domain topic without dead letters: dropping the message would lose it, so it waits to be understood.
+                origin = f"{records[0].topic}/{records[0].partition}/{records[0].offset}"
+                _log.error("message waits to be understood", extra={"origin": origin, "cause": type(failed).__name__})
+                telemetry.dead_letters.labels(records[0].topic).inc()
+                await asyncio.sleep(_STANDSTILL)
 
     async def _attempt(self, records: Sequence[ConsumerRecord]) -> Exception | None:
         """None when handled; the lasting fault otherwise. What will pass is waited for here."""
@@ -133,9 +142,6 @@ class Consumer:
             *record.headers,
         ]
         telemetry.dead_letters.labels(record.topic).inc()
-        if f"{record.topic}.dlq" not in TOPICS:
-            _log.error("no dead-letter topic", extra={"origin": headers[0][1].decode(), "cause": type(failed).__name__})
-            return
         for attempt in range(_TRIES):
             try:
                 if self._dead_letters is None:

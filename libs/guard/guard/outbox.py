@@ -23,7 +23,8 @@ _log = logging.getLogger("guard.outbox")
 _BATCH = 500
 _LINGER = 0.03  # seconds between a wake-up and the claim
 _POLL = 0.2  # seconds; the backstop when a wake-up was missed
-_RESEND_AFTER = 10.0  # seconds without confirmation
+_RESEND_AFTER = 10.0  # seconds without confirmation, doubled at each try
+_RESEND_AT_MOST = 600.0  # seconds between two tries
 _PATIENCE = 15.0  # seconds for any call to Kafka
 _REBUILD_AFTER = 3  # failed sends in a row: an idempotent producer can wedge for good (aiokafka issue 1017)
 
@@ -66,7 +67,7 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._woken = asyncio.Event()
         self._failures = 0
-        self._resent_at = time.monotonic()
+        self._measured_at = time.monotonic()
 
     def wake(self) -> None:
         """Says that something was committed. Cheap; called after each access."""
@@ -112,25 +113,21 @@ class Relay:
         return len(rows)
 
     async def _claim(self, pool: Pool) -> list[asyncpg.Record]:
+        # Claimed is: due again later. What nobody confirms by then is sent once more, each time after twice as long, so
+        # that a wiped topic is filled again within seconds and an event that nobody can read is no flood.
         async with database.translate(), pool.acquire() as connection:
             rows = await connection.fetch(
-                "WITH due AS (SELECT ctid FROM guard.outbox WHERE sent_at IS NULL"
-                " ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)"
-                " UPDATE guard.outbox o SET sent_at = clock_timestamp() FROM due WHERE o.ctid = due.ctid"
+                "WITH due AS (SELECT ctid FROM guard.outbox WHERE due_at <= clock_timestamp()"
+                " ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)"
+                " UPDATE guard.outbox o SET sends = least(o.sends + 1, 16), due_at = clock_timestamp()"
+                " + make_interval(secs => least($2 * 2 ^ o.sends, $3)) FROM due WHERE o.ctid = due.ctid"
                 " RETURNING o.client_id, o.event_id, o.topic, o.key, o.payload, o.trace",
                 _BATCH,
+                _RESEND_AFTER,
+                _RESEND_AT_MOST,
             )
-            if not rows and time.monotonic() - self._resent_at > 1.0:
-                self._resent_at = time.monotonic()
-                rows = await connection.fetch(
-                    "WITH due AS (SELECT ctid FROM guard.outbox"
-                    " WHERE sent_at < clock_timestamp() - make_interval(secs => $1)"
-                    " ORDER BY sent_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
-                    " UPDATE guard.outbox o SET sent_at = clock_timestamp() FROM due WHERE o.ctid = due.ctid"
-                    " RETURNING o.client_id, o.event_id, o.topic, o.key, o.payload, o.trace",
-                    _RESEND_AFTER,
-                    _BATCH,
-                )
+            if not rows and time.monotonic() - self._measured_at > 1.0:
+                self._measured_at = time.monotonic()
                 await self._measure(connection)
         return rows
 
@@ -161,7 +158,8 @@ class Relay:
         try:
             async with pool.acquire() as connection:
                 await connection.execute(
-                    "UPDATE guard.outbox SET sent_at = NULL WHERE event_id = ANY($1::uuid[])",
+                    "UPDATE guard.outbox SET due_at = clock_timestamp(), sends = sends - 1"
+                    " WHERE event_id = ANY($1::uuid[]) AND sends > 0",
                     [row["event_id"] for row in rows],
                 )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failed:

@@ -26,10 +26,15 @@ class Right(StrEnum):
     USER_WRITE = "user:write"
     CLIENT_READ = "client:read"
     CLIENT_WRITE = "client:write"
+    CLIENT_CREATE = "client:create"
+    CLIENT_LIST = "client:list"
     SESSION_OWN = "session:own"
     ACCESS_EVENT_READ = "access_event:read"
     ACCESS_EVENT_EXPORT = "access_event:export"
 
+
+# What an operator does on the platform, not at a client: no role holds these, and no token carries them.
+OF_PLATFORM: frozenset[Right] = frozenset({Right.CLIENT_CREATE, Right.CLIENT_LIST})
 
 _READS = frozenset({Right.GUEST_READ, Right.CALL_READ, Right.TRANSCRIPT_READ, Right.SESSION_OWN})
 _AGENT = _READS | {
@@ -42,7 +47,7 @@ _AGENT = _READS | {
 }
 
 ROLES: Mapping[str, frozenset[Right]] = MappingProxyType(
-    {"admin": frozenset(Right), "agent": frozenset(_AGENT), "viewer": _READS}
+    {"admin": frozenset(Right) - OF_PLATFORM, "agent": frozenset(_AGENT), "viewer": _READS}
 )
 
 # What an action needs. An action that is missing here can be opened by a service only (fail closed).

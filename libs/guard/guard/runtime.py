@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 from aiokafka.structs import ConsumerRecord
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from events.stored import Stored
 from guard import database, errors, http, idempotency, outbox, telemetry, tenant, vault
@@ -81,7 +82,12 @@ class Runtime:
 
     async def _confirm(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
-            stored = Stored.model_validate_json(record.value)
+            try:
+                stored = Stored.model_validate_json(record.value)
+            except ValidationError:
+                # Nothing is lost with it: what it confirmed is sent again, and confirmed again.
+                _log.exception("unreadable confirmation")
+                continue
             if stored.service == self.settings.service:
                 await outbox.confirm(self.pools.job, stored)
 
@@ -117,7 +123,7 @@ async def start(settings: Settings, certificate: Certificate, clock: Clock | Non
         relay = Relay(settings.service, kafka.producer)
         keyring = Keyring(secrets, settings.service, lifetime=settings.key_cache_seconds)
         door = Door(settings.service, pools, seal_key, keyring, clock, relay)
-        identity = Identity(verifier, revocations.is_revoked)
+        identity = Identity(verifier, revocations.is_revoked, clock)
         runtime = Runtime(settings, clock, certificate, secrets, pools, kafka, peers, door, identity, revocations)
         stack.push_async_callback(runtime._stop)  # noqa: SLF001 - its own constructor
         runtime.background(relay.run(pools.job), "relay")

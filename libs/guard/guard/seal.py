@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-LIFETIME = 60  # seconds; a seal outlives its transaction's first statement, not a coffee break
+LIFETIME = 5  # seconds, against its transaction's start; no longer, since a known one could be replayed on its backend
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from guard import errors
 from guard.database import Connection, Pool, translate
 from guard.identity import Caller
 from guard.seal import SealKey
@@ -23,11 +24,21 @@ async def transaction(pool: Pool, caller: Caller, seal_key: SealKey) -> AsyncIte
 
     Commits when the block ends, rolls back when it raises. Raises Unavailable when the database is away.
     """
-    async with translate(), pool.acquire() as connection:
+    async with translate(), _sealed(), pool.acquire() as connection:
         seal = seal_key.seal(caller.client_id, connection.get_server_pid())
         # One simple query, one round trip. The seal is hex, dots and dashes: nothing in it can be quoted out of.
         async with _commit_or_roll_back(connection, f"BEGIN; SELECT set_config('guard.seal', '{seal}', true)"):
             yield connection
+
+
+@asynccontextmanager
+async def _sealed() -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncpg.InvalidAuthorizationSpecificationError as refused:
+        # This process stood still between sealing and beginning, its clock is off, or somebody tampers.
+        _log.error("tenant seal refused")
+        raise errors.Unavailable from refused
 
 
 @asynccontextmanager

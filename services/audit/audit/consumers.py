@@ -23,14 +23,14 @@ ACCESSES = tuple(sorted(topic.name for topic in TOPICS.values() if AccessEvent._
 
 
 class Misattributed(Exception):
-    """An event names a service that does not own the topic it came by."""
+    """An event names a service that does not own the topic it came by, or a client that is not its record's."""
 
 
 def record_accesses(jobs: Pool, relay: Relay) -> Handler:
     """Stores a batch; `jobs` is the job role's pool. A repeated event is confirmed again, and no more."""
 
     async def record(records: Sequence[ConsumerRecord]) -> None:
-        events = [read(given.topic, given.value) for given in records]
+        events = [read(given.topic, given.key, given.value) for given in records]
         async with database.translate(), jobs.acquire() as connection, connection.transaction():
             await store.insert_events(connection, events)
             # By the outbox: the confirmation is as durable as what it confirms, and needs no Kafka now.
@@ -40,10 +40,10 @@ def record_accesses(jobs: Pool, relay: Relay) -> Handler:
     return record
 
 
-def read(topic: str, payload: bytes) -> AccessEvent:
+def read(topic: str, key: bytes | None, payload: bytes) -> AccessEvent:
     """The event of a record. Raises ValidationError, or Misattributed: only `auth` speaks for `auth`."""
     event = AccessEvent.model_validate_json(payload)
-    if topic not in ACCESSES or access_topic(event.service).name != topic:
+    if topic not in ACCESSES or access_topic(event.service).name != topic or key != str(event.client_id).encode():
         raise Misattributed(topic)
     return event
 

@@ -1,21 +1,21 @@
 """HTTP of the access log. Reading it is an access like any other, and stands in it."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from audit import export, store
+from audit import store
 from audit.access_event import LogEntry
+from audit.delivery import EXPORT_PAGE, Delivery, Order
 from audit.export import Format
 from audit.search import Search, SearchBody, asked
 from events.access import AccessEvent, Action
-from guard import tenant
-from guard.access import Door, EntryDoor
+from guard.access import EntryDoor
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
+from guard.revocation import Revocations
 
 router = APIRouter(tags=["access events"])
 
@@ -25,7 +25,13 @@ MayExportEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_EXPORT))]
 MayReadEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_READ))]
 Asked = Annotated[Search, Depends(asked)]
 
-EXPORT_PAGE = 1000  # events held in memory by an export, whatever its length
+
+async def _revocations(request: Request) -> Revocations:
+    revocations: Revocations = request.app.state.runtime.revocations
+    return revocations
+
+
+Revoked = Annotated[Revocations, Depends(_revocations)]
 
 
 @router.get("/v1/access-events")
@@ -54,31 +60,18 @@ def _page(events: list[AccessEvent], cursor: Cursor, *, has_more: bool) -> Page[
 
 @router.get("/v1/access-events/export")
 async def export_events(
-    caller: MayExportEvents, door: EntryDoor, search: Asked, kind: Annotated[Format, Query(alias="format")]
+    *,
+    caller: MayExportEvents,
+    door: EntryDoor,
+    revoked: Revoked,
+    search: Asked,
+    kind: Annotated[Format, Query(alias="format")],
 ) -> StreamingResponse:
     # The admission and the first page in one transaction: what cannot be had is a 503, not a file that breaks off.
     async with door.open(caller, Action.ACCESS_EVENT_EXPORT) as access:
         first = await store.page(access.connection, access.client_id, search, EXPORT_PAGE)
-        access.touch_none()
-    return StreamingResponse(
-        _file(door.door, caller, search, kind, first),
-        media_type=kind.media_type,
-        headers={"Content-Disposition": f'attachment; filename="access-events.{kind.value}"'},
-    )
-
-
-async def _file(
-    door: Door, caller: Caller, search: Search, kind: Format, page: list[AccessEvent]
-) -> AsyncIterator[str]:
-    """The file, page by page. No connection is held while its reader is slow; a fault breaks it off, visibly."""
-    yield export.header(kind)
-    while page:
-        yield export.lines(kind, page)
-        if len(page) < EXPORT_PAGE:
-            return
-        older = search.older_than(page[-1].event_id)
-        async with tenant.transaction(door.pools.request, caller, door.seal_key) as connection:
-            page = await store.page(connection, caller.client_id, older, EXPORT_PAGE)
+        access.touch("export", access.event_id)
+    return Delivery(door.door, revoked, Order(caller, search, kind, access.event_id), first)
 
 
 @router.get("/v1/access-events/{event_id}")

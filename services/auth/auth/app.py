@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import httpx2
 from fastapi import FastAPI
 
-from auth import pruning
+from auth import client_news, pruning
 from auth.address import AddressBook
 from auth.documents import Documents
 from auth.office import Office
@@ -33,9 +33,10 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             throttle = Throttle(addresses.throttle_key, settings.attempts_per_address)
             documents = Documents(await _sources(settings, certificate, clients))
             parts.background(herald.run(), "herald")
+            parts.background(client_news.run(parts.door, parts.kafka, herald.lost), "client-news")
             parts.background(pruning.run(parts.pools.job, parts.clock), "pruning")
             parts.equip(api)
-            api.state.office = Office(addresses, hasher, throttle, signer, herald, documents)
+            api.state.office = Office(addresses, hasher, throttle, signer, herald, documents, parts.vault)
             try:
                 yield
             finally:

@@ -17,12 +17,20 @@ from events.uuid7 import uuid7
 from guard import errors
 from guard.access import Access, Entry
 
+TAKEN = "the e-mail address is taken"
 VALID = timedelta(hours=72)
 _VOID = "The activation token is not valid any more."
 
 
+class Taken(errors.Conflict):
+    """Somebody on the platform has the e-mail. Whoever answers with it tells the log first: a guess is an access."""
+
+    def __init__(self) -> None:
+        super().__init__("This e-mail address is taken.")
+
+
 async def invite(office: Office, access: Access, body: Invite) -> Invited:
-    """A new user of the caller's client. Raises Conflict when anybody on the platform has the e-mail."""
+    """A new user of the caller's client. Raises Taken when anybody on the platform has the e-mail."""
     user_id = uuid7(access.now)
     key = await access.new_subject_key(user_id)
     row = UserRow(
@@ -37,7 +45,7 @@ async def invite(office: Office, access: Access, body: Invite) -> Invited:
     )
     await user_store.add(access, row)
     if not await login_store.claim(access, row.email_index, user_id):
-        raise errors.Conflict("This e-mail address is taken.")
+        raise Taken
     access.touch("user", user_id)
     return Invited(user=user.reveal(row, key), activation_token=await token(access, row))
 

@@ -11,6 +11,7 @@ from auth.password import Hasher
 from auth.revocation import Herald
 from auth.throttle import Throttle
 from auth.token import Signer
+from guard.keys import KeyService
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,6 +24,7 @@ class Office:
     signer: Signer
     herald: Herald
     documents: Documents
+    vault: KeyService
 
 
 async def _office(request: Request) -> Office:

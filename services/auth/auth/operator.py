@@ -1,5 +1,7 @@
 """Operators of the platform: who they are is their certificate's word, what they may ask for is ours (04.2, 04.3)."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -9,27 +11,36 @@ from pydantic import BaseModel, Field, field_validator
 
 from auth.client import Plan
 from auth.store import operator as store
+from auth.visitor import Visitor
+from events.access import PLATFORM, Action
 from guard import errors
+from guard.access import Entry
 from guard.body import Body
 from guard.identity import peer
-from guard.rights import Right
+from guard.rights import OF_PLATFORM, Right
 
+OPERATOR_NAME = r"^[a-z][a-z0-9-]{1,31}$"
 _PREFIX = "operator/"
 
 # Everything but what a person does with a session of its own: an operator has none at a client.
-GRANTABLE = frozenset(Right) - {Right.SESSION_OWN}
+HOLDABLE = frozenset(Right) - {Right.SESSION_OWN}
+# What a token at one client may say.
+GRANTABLE = HOLDABLE - OF_PLATFORM
+
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+_LONGEST_REASON = 512  # of an event
 
 
 class NewOperator(Body):
-    """A person who may operate; without a list, with every right that can be granted."""
+    """A person who may operate; without a list, with every right that an operator can hold."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
-    rights: Annotated[list[Right] | None, Field(max_length=len(GRANTABLE))] = None
+    name: Annotated[str, Field(pattern=OPERATOR_NAME)]
+    rights: Annotated[list[Right] | None, Field(max_length=len(HOLDABLE))] = None
 
     @field_validator("rights")
     @classmethod
-    def _can_be_granted(cls, rights: list[Right] | None) -> list[Right] | None:
-        if rights is not None and not GRANTABLE.issuperset(rights):
+    def _can_be_held(cls, rights: list[Right] | None) -> list[Right] | None:
+        if rights is not None and not HOLDABLE.issuperset(rights):
             raise ValueError("a right that only a user can have")
         return rights
 
@@ -52,7 +63,7 @@ class Grant(Body):
     """What an operator wants to do at a client, and why; the client's administrator reads the reason."""
 
     client_id: UUID
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Reason
     rights: Annotated[list[Right], Field(min_length=1, max_length=len(Right))]
 
 
@@ -72,6 +83,14 @@ class RegisteredClient(BaseModel):
     activation_token: str
 
 
+class Look(Body):
+    """A page of the list of clients, and why it is wanted: each client on it reads the reason."""
+
+    reason: Reason
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+    cursor: UUID | None = None
+
+
 class ListedClient(BaseModel):
     """A client as operators see it."""
 
@@ -88,20 +107,61 @@ class ListedClients(BaseModel):
     next_cursor: UUID | None
 
 
-async def _operator(request: Request) -> store.OperatorRow:
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The operator that a certificate names, and what it may ask for; without rights, it is not registered."""
+
+    name: str
+    rights: frozenset[str] | None
+
+    def at_a_client(self) -> "Asker":
+        """The same with the rights that a token can carry."""
+        return replace(self, rights=None if self.rights is None else self.rights & GRANTABLE)
+
+    def lacks(self, rights: Iterable[str]) -> str | None:
+        """The first of `rights` that it may not ask for."""
+        if self.rights is None:
+            return "operator"
+        return next((right for right in rights if right not in self.rights), None)
+
+
+async def _operator(request: Request) -> Asker:
     name = peer(request)
     if name is None or not name.startswith(_PREFIX):
         raise errors.Forbidden("operator")
+    name = name.removeprefix(_PREFIX)
     # Asked each time: a removed operator's certificate is still valid for hours, and good for nothing at once.
     async with request.app.state.door.platform() as connection:
-        row = await store.find(connection, name.removeprefix(_PREFIX))
-    if row is None:
-        raise errors.Forbidden("operator")
-    return row
+        row = await store.find(connection, name)
+    return Asker(name, None if row is None else frozenset(row.rights))
 
 
-AnOperator = Annotated[store.OperatorRow, Depends(_operator)]
-"""The registered operator whose certificate the peer has shown."""
+AnOperator = Annotated[Asker, Depends(_operator)]
+"""The operator whose certificate the peer has shown: `require` says whether it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an operator wants to do, why, and in whose log that is told: a client's, or the platform's."""
+
+    action: Action
+    reason: str
+    client_id: UUID = PLATFORM
+
+
+async def require(door: Entry, visitor: Visitor, operator: Asker, deed: Deed, rights: Iterable[str]) -> None:
+    """Raises Forbidden unless the operator is registered with all of `rights`; the refusal is in the log first."""
+    missing = operator.lacks(rights)
+    if missing is not None:
+        why = "not registered" if operator.rights is None else f"the right {missing} is not held"
+        await refuse(door, visitor, operator, deed, why)
+        raise errors.Forbidden(missing)
+
+
+async def refuse(door: Entry, visitor: Visitor, operator: Asker, deed: Deed, why: str) -> None:
+    """Commits the refusal in the operator's name."""
+    caller = visitor.caller(door.door, deed.client_id, f"{why}: {deed.reason}"[:_LONGEST_REASON])
+    await door.refuse(replace(caller, kind="operator", id=operator.name, label=operator.name), deed.action)
 
 
 async def _bootstrap(request: Request) -> None:

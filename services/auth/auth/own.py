@@ -4,7 +4,7 @@ Who asks for it must show the factor again: a stolen session alone changes none 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from guard.body import Body
 from guard.identity import Caller
 from guard.keys import SubjectKey
 
+_FRESH = timedelta(minutes=5)  # after the password; enrolling takes no factor, so a stolen token must not be enough
 _WRONG = "The password or the code is not right."
 
 
@@ -92,14 +93,28 @@ async def change_password(office: Office, door: Entry, caller: Caller, body: Pas
 
 
 async def offer_totp(door: Entry, caller: Caller) -> TotpOffer:
-    """A new secret; one that was offered before is void. Raises Conflict while a confirmed one is there."""
+    """A new secret; one that was offered before is void. Raises Conflict while a confirmed one is there.
+
+    Raises SignInAgain in a session that began over five minutes ago (ADR 11).
+    """
+    offer: TotpOffer | None = None
     async with door.open(caller, Action.TOTP_ENROL) as access:
         me = await _self(access, caller)
-        secret = totp.new_secret()
-        sealed = accounts.seal_totp(me.key, me.account.user_id, secret)
-        if not await store.offer_totp(access, me.account.user_id, sealed):
-            raise errors.Conflict("A second factor is enrolled: remove it first.")
-        email = user.words(me.key, me.account.user_id, me.account.sealed)["email"]
+        if access.now - await _begun_at(access, me) > _FRESH:
+            deny(access, "the password was entered more than five minutes ago")
+        else:
+            offer = await _offer(access, me)
+    if offer is None:
+        raise errors.SignInAgain("Sign in again, then enrol within five minutes.")
+    return offer
+
+
+async def _offer(access: Access, me: _Self) -> TotpOffer:
+    secret = totp.new_secret()
+    sealed = accounts.seal_totp(me.key, me.account.user_id, secret)
+    if not await store.offer_totp(access, me.account.user_id, sealed):
+        raise errors.Conflict("A second factor is enrolled: remove it first.")
+    email = user.words(me.key, me.account.user_id, me.account.sealed)["email"]
     return TotpOffer(secret=secret, otpauth_uri=totp.address(secret, email))
 
 

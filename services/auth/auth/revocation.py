@@ -46,7 +46,10 @@ async def end_sessions(access: Access, session_ids: Sequence[UUID]) -> list[Revo
 
 
 class Herald:
-    """Writes `auth.revocations` directly: heartbeats, what is urgent, and everything again when the topic was lost."""
+    """Writes `auth.revocations` directly: heartbeats, what is urgent, and everything again when the topic was lost.
+
+    `lost` is set when that is seen: Kafka's data is gone, and with it what other topics held.
+    """
 
     def __init__(self, kafka: Kafka, jobs: Pool, clock: Clock) -> None:
         self._kafka = kafka
@@ -54,6 +57,7 @@ class Herald:
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
         self._last_offset = -1
+        self.lost = asyncio.Event()
 
     async def announce(self, revocations: Sequence[Revoked]) -> None:
         """Puts committed revocations on the topic now, before the answer; when that fails, the outbox still will."""
@@ -87,18 +91,25 @@ class Herald:
     async def _beat(self, producer: AIOKafkaProducer) -> None:
         while True:
             beat = Heartbeat(at=self._clock.now())
-            offset = await asyncio.wait_for(self._send(producer, beat.key, beat), 5)
-            if offset < self._last_offset:
-                _log.warning("the topic was lost, everything is sent again", extra={"topic": TOPIC, "offset": offset})
+            if await self._was_lost(producer, beat.key, beat):
                 await self._repeat(producer)
-            self._last_offset = offset
             await asyncio.sleep(_BEAT)
 
     async def _repeat(self, producer: AIOKafkaProducer) -> None:
         async with database.translate(), self._jobs.acquire() as connection:
             standing = await store.standing(connection, self._clock.now())
         for revoked in standing:
-            await asyncio.wait_for(self._send(producer, revoked.key, revoked), 5)
+            await self._was_lost(producer, revoked.key, revoked)
+
+    async def _was_lost(self, producer: AIOKafkaProducer, key: str, event: Event) -> bool:
+        """Sends; whether the topic had begun anew. Offsets only grow, so one below the last is another topic's."""
+        offset = await asyncio.wait_for(self._send(producer, key, event), 5)
+        was_lost = offset < self._last_offset
+        self._last_offset = offset
+        if was_lost:
+            _log.warning("the topic was lost, everything is sent again", extra={"topic": TOPIC, "offset": offset})
+            self.lost.set()
+        return was_lost
 
     @staticmethod
     async def _send(producer: AIOKafkaProducer, key: str, event: Event) -> int:

@@ -1,7 +1,7 @@
 """Signing in: password, then code (04.1). Each attempt is counted before it is looked at, each outcome is an event.
 
-An e-mail that nobody has goes the same way as one that somebody has, in the platform's own log instead of a client's:
-the answers are equal in time and in bytes.
+An e-mail that nobody has goes the same way as one that somebody has, in the platform's own log instead of a client's,
+and with a key of its own (`nobody`): the answers are equal in status, in time and in bytes.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from auth import account as accounts
-from auth import pair, throttle, totp
+from auth import nobody, pair, throttle, totp
 from auth.account import Account
+from auth.nobody import NOBODY
 from auth.office import Office
 from auth.secret import Kind, Secret
 from auth.session import (
@@ -34,7 +35,6 @@ from guard import errors
 from guard.access import Access, Entry
 from guard.keys import SubjectKey
 
-NOBODY = UUID(int=0)
 _WRONG = "The e-mail address and the password do not match."
 _WRONG_CODE = "The challenge or the code is not valid."
 _LOCKED = "; no more attempts are accepted for now"
@@ -78,7 +78,7 @@ async def _judge_password(office: Office, access: Access, attempt: _Attempt) -> 
     # In a transaction of its own: the attempt stays counted when this one is torn down in the middle of the hash.
     async with attempt.door.door.platform() as connection:
         is_last = await throttle.reserve(connection, gates, access.now)
-    key = (await access.subject_keys([user_id])).get(user_id)
+    key = await nobody.key_of(office.vault, access, user_id)
     stored = None if account is None else account.password_hash(key)
     is_right = await office.hasher.matches(stored, attempt.password)
     if account is None or key is None or stored is None or not is_right:
@@ -102,7 +102,7 @@ async def _judge_password(office: Office, access: Access, attempt: _Attempt) -> 
 def _forgiven(office: Office, gates: list[throttle.Gate], email_index: bytes) -> list[throttle.Gate]:
     # The owner was here: guesses from elsewhere are not in a row any more.
     account = office.throttle.account(email_index)
-    return gates if account in gates else [*gates, account]
+    return gates if account.key in {gate.key for gate in gates} else [*gates, account]
 
 
 async def _known(access: Access, device: Secret | None, user_id: UUID) -> Secret | None:

@@ -16,6 +16,8 @@ from auth.store import throttle as store
 from guard import errors
 from guard.database import Connection
 
+_IPV4 = 4  # bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -31,6 +33,10 @@ class Limit:
 PASSWORD_HERE = Limit("password-here", 5, timedelta(minutes=15))
 # Far below the 100 that SP 800-63B-4 (3.2.2) allows in a row; anybody's success and the owner's known device end it.
 PASSWORD_ANYWHERE = Limit("password-anywhere", 20, timedelta(hours=24))
+# After those twenty an owner without a known device still gets in from a network where nobody guesses: one attempt of
+# a network in 15 minutes, forty of an account. So all guesses at one account are 60 a day, from anywhere.
+PASSWORD_SLOW_HERE = Limit("password-slow-here", 1, timedelta(minutes=15))
+PASSWORD_SLOW = Limit("password-slow", 40, timedelta(hours=24))
 PASSWORD_KNOWN_DEVICE = Limit("password-known-device", 10, timedelta(minutes=15))
 # Whoever holds a session and guesses at its password: to change it, or to remove the second factor.
 PASSWORD_IN_SESSION = Limit("password-in-session", 10, timedelta(minutes=15))
@@ -46,10 +52,11 @@ def per_address(attempts: int) -> Limit:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One counter: a limit, and the row that counts for it."""
+    """One counter: a limit, and the row that counts for it. Once it is used up, those `instead` decide."""
 
     limit: Limit
     key: bytes
+    instead: tuple["Gate", ...] = ()
 
 
 class Throttle:
@@ -66,13 +73,14 @@ class Throttle:
         network = _network(ip)
         return [
             self._gate(PASSWORD_HERE, email_index, network),
-            self._gate(PASSWORD_ANYWHERE, email_index),
+            self.account(email_index, self._gate(PASSWORD_SLOW_HERE, email_index, _wide(ip))),
             self._gate(self._address, network),
         ]
 
-    def account(self, email_index: bytes) -> Gate:
-        """The count of an account as a whole, which its owner's success ends."""
-        return self._gate(PASSWORD_ANYWHERE, email_index)
+    def account(self, email_index: bytes, *slow: Gate) -> Gate:
+        """The count of an account as a whole, which its owner's success ends; then `slow` counts, and the day."""
+        instead = (*slow, self._gate(PASSWORD_SLOW, email_index))
+        return Gate(PASSWORD_ANYWHERE, self._gate(PASSWORD_ANYWHERE, email_index).key, instead)
 
     def in_session(self, session_id: UUID) -> list[Gate]:
         """What a password that is asked for again counts against: the session alone, so a thief locks nobody out."""
@@ -96,9 +104,12 @@ async def reserve(connection: Connection, gates: Sequence[Gate], now: datetime) 
     is_last = False
     for gate in gates:
         attempts, until = await store.count(connection, gate.key, now, now + gate.limit.window)
-        if attempts > gate.limit.attempts:
+        if attempts <= gate.limit.attempts:
+            is_last = is_last or attempts == gate.limit.attempts
+        elif gate.instead:
+            is_last = await reserve(connection, gate.instead, now) or is_last
+        else:
             raise _shut(until, now)
-        is_last = is_last or attempts == gate.limit.attempts
     return is_last
 
 
@@ -107,7 +118,9 @@ async def look(connection: Connection, gates: Sequence[Gate], now: datetime) -> 
     for gate in gates:
         attempts, until = await store.standing(connection, gate.key)
         if attempts >= gate.limit.attempts and until > now:
-            raise _shut(until, now)
+            if not gate.instead:
+                raise _shut(until, now)
+            await look(connection, gate.instead, now)
 
 
 async def give_back(connection: Connection, gates: Sequence[Gate]) -> None:
@@ -117,6 +130,7 @@ async def give_back(connection: Connection, gates: Sequence[Gate]) -> None:
             await store.uncount(connection, gate.key)
         else:
             await store.forget(connection, gate.key)
+        await give_back(connection, gate.instead)
 
 
 def _shut(until: datetime, now: datetime) -> errors.TooMany:
@@ -132,3 +146,9 @@ def _network(ip: str) -> bytes:
         mapped = address.ipv4_mapped
         return mapped.packed if mapped else address.packed[:8]
     return address.packed
+
+
+def _wide(ip: str) -> bytes:
+    # A /24, and of IPv6 a /48: what one customer of a hoster has, and what makes forty networks cost something.
+    network = _network(ip)
+    return network[:3] if len(network) == _IPV4 else network[:6]

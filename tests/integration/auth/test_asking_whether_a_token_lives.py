@@ -1,6 +1,11 @@
 """Invariant 11: a service that hears no heartbeat asks, and is told what the topic would have told it."""
 
+import asyncio
+import secrets
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from support.hotel import Hotel, Person, expect
 from support.machine import Machine
@@ -51,6 +56,31 @@ async def test_disabled(stack: Machine, otter: Hotel) -> None:
 
 async def test_an_operator_that_is_none(stack: Machine, otter: Hotel) -> None:
     assert not await ask(stack, question(otter, newcomer(otter), kind="operator", user_id="nobody", session_id=None))
+
+
+@pytest.mark.parametrize("peer", ["gateway", "prometheus", "keeper", "kafka"])
+async def test_who_verifies_no_tokens(stack: Machine, otter: Hotel, peer: str) -> None:
+    async with workload(stack, peer, "auth") as http:
+        answer = await http.post("/internal/tokens/check", json=question(otter, newcomer(otter)))
+    assert answer.status_code == 403
+
+
+@pytest.fixture
+def operator(stack: Machine) -> Iterator[str]:
+    name = f"rita-{secrets.token_hex(3)}"
+    stack.konci("operator", "add", name)
+    yield name
+    stack.konci("operator", "remove", name, check=False)
+
+
+async def test_an_operator_who_came_back(stack: Machine, otter: Hotel, operator: str) -> None:
+    mine = question(otter, newcomer(otter), kind="operator", user_id=operator, session_id=None)
+    assert await ask(stack, mine)
+    stack.konci("operator", "remove", operator)
+    stack.konci("operator", "add", operator)
+    assert not await ask(stack, mine)  # a token of before the removal
+    await asyncio.sleep(1)  # a token's time is in whole seconds
+    assert await ask(stack, {**mine, "issued_at": int(time.time())})
 
 
 async def test_alive(stack: Machine, otter: Hotel) -> None:

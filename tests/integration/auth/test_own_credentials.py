@@ -1,7 +1,10 @@
 """04.1: who changes a factor shows it again; a change ends what others have begun; who owes a factor may only enrol."""
 
+from uuid import UUID
+
 import pytest
 
+from support.database import superuser
 from support.hotel import PASSWORD, Authenticator, Hotel, Person, activate, expect, found, invite
 from support.machine import Machine, wait_until
 from support.newcomer import newcomer
@@ -61,6 +64,24 @@ def test_a_wrong_first_code(otter: Hotel) -> None:
     expect(person.post("/v1/users/me/totp"), 201)
     assert person.post("/v1/users/me/totp/confirm", json={"code": "12345"}).status_code == 422
     assert expect(person.enter_password(), 201)  # an offered secret asks for nothing yet
+
+
+async def test_a_second_factor_is_enrolled_right_after_signing_in(stack: Machine, otter: Hotel) -> None:
+    person = newcomer(otter)
+    async with superuser(stack, "auth") as connection:
+        await connection.execute(
+            "UPDATE session SET created_at = created_at - interval '301 seconds' WHERE session_id = $1",
+            UUID(person.session["session_id"]),
+        )
+    fresh = {"refresh_token": person.session["refresh_token"]}
+    person.session |= expect(otter.http.post("/v1/sessions/refresh", json=fresh), 200).json()
+    answer = person.post("/v1/users/me/totp")  # a token of now, of a password of long ago
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "/problems/sign-in-again"
+    entry = otter.event(answer.headers["Access-Event"])
+    assert (entry["action"], entry["outcome"]) == ("totp:enrol", "denied")
+    expect(person.sign_in(), 201)
+    expect(person.post("/v1/users/me/totp"), 201)
 
 
 def test_enrolled_twice_and_removed(otter: Hotel) -> None:

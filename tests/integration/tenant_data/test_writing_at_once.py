@@ -93,14 +93,6 @@ class TestRepeated:
         other = expect(heron.agent.post("/v1/guests", json={"name": "Bob"}, headers=headers), 201)
         assert one.json()["id"] != other.json()["id"]
 
-    def test_after_the_guest_was_erased(self, otter: Hotel) -> None:
-        headers = {"Idempotency-Key": str(uuid4())}
-        guest = expect(otter.agent.post("/v1/guests", json={"name": "Ada"}, headers=headers), 201).json()
-        expect(otter.agent.delete(f"/v1/guests/{guest['id']}"), 202)
-        answer = otter.agent.post("/v1/guests", json={"name": "Ada"}, headers=headers)
-        assert answer.status_code == 409
-        assert "Ada" not in answer.text
-
     @pytest.mark.parametrize(("path", "body"), [("/v1/guests", {"name": "Ada"}), ("/v1/calls", CALL)])
     def test_the_first_answer_again_and_an_event_of_its_own(
         self, otter: Hotel, path: str, body: dict[str, Any]

@@ -29,6 +29,17 @@ def event(service="auth"):
     )
 
 
+def key(sent):
+    return str(sent.client_id).encode()
+
+
+def test_nobody_speaks_for_another_client():
+    sent = event()
+    for other in (str(uuid7(AT)).encode(), b"", None):
+        with pytest.raises(Misattributed):
+            consumers.read("access.auth", other, sent.payload().encode())
+
+
 @pytest.mark.parametrize(
     ("service", "topic"),
     [
@@ -42,25 +53,25 @@ def event(service="auth"):
 )
 def test_nobody_speaks_for_another_service(service, topic):
     with pytest.raises((Misattributed, KeyError)):
-        consumers.read(topic, event(service).payload().encode())
+        consumers.read(topic, key(event(service)), event(service).payload().encode())
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"null", b"\xff", b'{"event":"AccessEvent"}'])
 def test_what_is_no_event(payload):
     with pytest.raises(ValidationError):
-        consumers.read("access.auth", payload)
+        consumers.read("access.auth", b"k", payload)
 
 
 def test_a_later_version_is_not_guessed_at():
     later = json.dumps({**json.loads(event().payload()), "version": 2})
     with pytest.raises(ValidationError):
-        consumers.read("access.auth", later.encode())
+        consumers.read("access.auth", b"k", later.encode())
 
 
 @pytest.mark.parametrize("service", ["auth", "tenant_data", "audit"])
 def test_its_own_topic(service):
     sent = event(service)
-    assert consumers.read(f"access.{service}", sent.payload().encode()) == sent
+    assert consumers.read(f"access.{service}", key(sent), sent.payload().encode()) == sent
 
 
 def test_it_listens_to_every_service():

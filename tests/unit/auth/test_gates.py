@@ -53,3 +53,30 @@ def test_two_neighbours() -> None:
 def test_no_key_names_anybody() -> None:
     other = Throttle(b"l" * 32, address_attempts=100)
     assert {gate.key for gate in other.password(ADA, "203.0.113.9", None)}.isdisjoint(keys(ADA, "203.0.113.9", None))
+
+
+def slow(*arguments) -> list[tuple[str, int]]:
+    """What is counted once an account has had its guesses in a row."""
+    (account,) = [gate for gate in GATES.password(*arguments) if gate.instead]
+    return [(gate.limit.name, gate.limit.attempts) for gate in account.instead]
+
+
+def test_guesses_of_a_day_are_few() -> None:
+    assert slow(ADA, "203.0.113.9", None) == [("password-slow-here", 1), ("password-slow", 40)]
+
+
+def after(ip: str) -> bytes:
+    (account,) = [gate for gate in GATES.password(ADA, ip, None) if gate.instead]
+    return account.instead[0].key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("203.0.113.9", "203.0.113.200"), ("2001:db8:0:1::1", "2001:db8:0:ffff::1"), ("", "")]
+)
+def test_then_a_whole_network_is_one(one: str, other: str) -> None:
+    assert after(one) == after(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("203.0.113.9", "203.0.114.9"), ("2001:db8::1", "2001:db8:1::1")])
+def test_then_two_networks_are_two(one: str, other: str) -> None:
+    assert after(one) != after(other)

@@ -40,6 +40,8 @@ def test_help_has_an_example_and_json_is_an_option(path):
     [
         ["client", "create"],
         ["client", "create", "--name", "N", "--admin-email", "a@b.example", "--plan", "gold"],
+        ["client", "list"],
+        ["client", "list", "--reason", " "],
         ["client", "log", "not-an-id", "--reason", "r"],
         ["client", "log", "01890a5d-ac96-774b-bcce-b302099a8057"],
         ["client", "log", "01890a5d-ac96-774b-bcce-b302099a8057", "--reason", " "],
@@ -60,7 +62,7 @@ def test_wrong_use_is_2(wrong):
 @pytest.mark.parametrize(
     "early",
     [
-        ["client", "list"],
+        ["client", "list", "--reason", "r"],
         ["operator", "add", "alice"],
         ["operator", "list"],
         ["operator", "remove", "alice"],

@@ -21,6 +21,17 @@ app = typer.Typer(
 )
 
 
+def _a_reason(value: str) -> str:
+    if not value.strip():
+        raise typer.BadParameter("say why, in words that the client will read")
+    return value
+
+
+Reason = Annotated[
+    str, typer.Option(help="Why you look; the client's administrator reads it.", callback=_a_reason, show_default=False)
+]
+
+
 class Plan(StrEnum):
     """What a client pays for."""
 
@@ -54,14 +65,14 @@ def create(
 
 
 @app.command("list")
-def list_(operator: Chosen = None, *, as_json: AsJson = False) -> None:
-    """List the clients.
+def list_(reason: Reason, operator: Chosen = None, *, as_json: AsJson = False) -> None:
+    """List the clients. That you did, and why, is an entry in the log of each.
 
-    Example: konci client list --json
+    Example: konci client list --reason "monthly invoice"
     """
     stack = Stack.here()
     with Desk(stack, certificate.chosen(stack, operator).file) as desk:
-        clients = desk.clients()
+        clients = desk.clients(reason)
     rows = [
         [str(client.get(column) or "") for column in ("client_id", "name", "plan", "created_at")] for client in clients
     ]
@@ -71,7 +82,7 @@ def list_(operator: Chosen = None, *, as_json: AsJson = False) -> None:
 @app.command()
 def log(
     client_id: Annotated[UUID, typer.Argument(metavar="CLIENT", help="The client's id.")],
-    reason: Annotated[str, typer.Option(help="Why you look; the client's administrator reads it.")],
+    reason: Reason,
     hours: Annotated[int, typer.Option(min=1, max=24 * 366, help="How far back.")] = 1,
     operator: Chosen = None,
     *,
@@ -82,8 +93,6 @@ def log(
     Example: konci client log 01890a5d-ac96-774b-bcce-b302099a8057 --reason "ticket 4711: who deleted the guest"
     """
     stack = Stack.here()
-    if not reason.strip():
-        raise typer.BadParameter("say why, in words that the client will read", param_hint="--reason")
     entries, _ = look(stack, certificate.chosen(stack, operator), client_id, reason, timedelta(hours=hours))
     result = [access_log.plain(entry) for entry in entries]
     title = f"Access log of {client_id}, the last {hours} h"

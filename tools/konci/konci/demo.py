@@ -73,10 +73,10 @@ def _open(stack: Stack, who: certificate.Certificate, closing: ExitStack) -> lis
 
 @contextmanager
 def _operator(stack: Stack) -> Iterator[certificate.Certificate]:
-    """An operator of this run alone: an hour, the one right it needs, and gone at the end."""
+    """An operator of this run alone: an hour, the two rights it needs, and gone at the end."""
     name = f"demo-{secrets.token_hex(3)}"
     screen.say(f"operator {name}: a personal certificate of an hour")
-    made, _ = operator.enrol(stack, name, hours=1, rights=[Right.ACCESS_EVENT_READ])
+    made, _ = operator.enrol(stack, name, hours=1, rights=[Right.CLIENT_CREATE, Right.ACCESS_EVENT_READ])
     try:
         yield made
     finally:

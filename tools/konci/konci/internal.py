@@ -56,16 +56,16 @@ class Desk:
         body = {"name": name, "plan": plan, "admin_email": admin_email}
         return dict(self._answer("POST", "/internal/clients", body, 201))
 
-    def clients(self) -> list[dict[str, Any]]:
-        """Every client of the platform, newest first. Each one's log gets an entry: its name was read."""
+    def clients(self, reason: str) -> list[dict[str, Any]]:
+        """Every client of the platform, newest first. Each one's log gets an entry: its name was read for `reason`."""
         found: list[dict[str, Any]] = []
-        path = "/internal/clients"
+        cursor: str | None = None
         while True:
-            page = self._answer("GET", path, None, 200)
+            page = self._answer("POST", "/internal/clients/list", {"reason": reason, "cursor": cursor}, 200)
             found += page["items"]
-            if page["next_cursor"] is None:
+            cursor = page["next_cursor"]
+            if cursor is None:
                 return found
-            path = f"/internal/clients?cursor={page['next_cursor']}"
 
     def token(self, client_id: str, reason: str, rights: list[str]) -> str:
         """A token of ten minutes that names client, reason and rights; the grant is in the client's log."""

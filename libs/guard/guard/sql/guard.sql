@@ -4,7 +4,11 @@
 CREATE SCHEMA IF NOT EXISTS guard AUTHORIZATION guard_owner;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 -- A role may otherwise end any session of its own role, and read another session's literals (research: joints 1).
-REVOKE EXECUTE ON FUNCTION pg_cancel_backend(int), pg_terminate_backend(int, bigint), pg_stat_get_activity(int) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_cancel_backend(int), pg_terminate_backend(int, bigint), pg_stat_get_activity(int),
+    pg_stat_get_backend_activity(int) FROM PUBLIC;
+-- A large object belongs to no client and knows no row-level security.
+REVOKE EXECUTE ON FUNCTION lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea), lo_open(oid, int), lo_get(oid),
+    lo_get(oid, bigint, int), lo_put(oid, bigint, bytea), lo_unlink(oid) FROM PUBLIC;
 REVOKE SELECT ON pg_stat_activity FROM PUBLIC;
 
 SET ROLE guard_owner;
@@ -54,11 +58,17 @@ CREATE TABLE IF NOT EXISTS guard.outbox (
     payload    text        NOT NULL,
     trace      text        NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    sent_at    timestamptz,
-    PRIMARY KEY (client_id, event_id)
+    due_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sends      smallint    NOT NULL DEFAULT 0,
+    PRIMARY KEY (client_id, event_id),
+    -- Whoever may write here may not speak for another client: the event is of the client that the row is sealed for.
+    CONSTRAINT outbox_speaks_for_itself CHECK (
+        topic NOT LIKE 'access.%'
+        OR (payload::jsonb ->> 'client_id' = client_id::text
+            AND payload::jsonb ->> 'event_id' = event_id::text
+            AND key = client_id::text))
 );
-CREATE INDEX IF NOT EXISTS outbox_unsent ON guard.outbox (created_at) WHERE sent_at IS NULL;
-CREATE INDEX IF NOT EXISTS outbox_unconfirmed ON guard.outbox (sent_at) WHERE sent_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_due ON guard.outbox (due_at);
 CREATE INDEX IF NOT EXISTS outbox_event ON guard.outbox (event_id);
 ALTER TABLE guard.outbox SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 

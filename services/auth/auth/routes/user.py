@@ -16,9 +16,8 @@ from auth.user import Activation, Invite, Invited, User, UserChange, UserRow
 from auth.visitor import Knock
 from events.access import Action
 from events.revocation import Revoked, RevokedKind
-from guard import errors, idempotency, version
+from guard import errors, version
 from guard.access import Access, EntryDoor
-from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
 from guard.version import IfMatch
@@ -37,23 +36,15 @@ _LAST_ADMIN = "This is the last administrator."
 
 @router.post("/v1/users", status_code=status.HTTP_201_CREATED)
 async def invite_user(
-    body: Invite,
-    caller: MayInvite,
-    door: EntryDoor,
-    office: TheOffice,
-    response: Response,
-    *,
-    once: IdempotencyKey = None,
+    body: Invite, caller: MayInvite, door: EntryDoor, office: TheOffice, response: Response
 ) -> Invited:
-    async with door.open(caller, Action.USER_INVITE) as access:
-        earlier = await idempotency.recall(access, once, body)
-        if earlier is None:
+    # No Idempotency-Key: the answer holds a credential, and those are never stored (API.md).
+    try:
+        async with door.open(caller, Action.USER_INVITE) as access:
             invited = await inviting.invite(office, access, body)
-            answer = invited.model_dump(mode="json")
-            await idempotency.remember(access, once, body, Earlier("user", invited.user.id, invited.user.id, answer))
-        else:
-            access.touch("user", earlier.resource_id)
-            invited = Invited.model_validate(earlier.answer)
+    except inviting.Taken:
+        await door.refuse(replace(caller, reason=caller.reason or inviting.TAKEN), Action.USER_INVITE)
+        raise
     response.headers["ETag"] = version.etag(invited.user.version)
     response.headers["Cache-Control"] = "no-store"
     return invited

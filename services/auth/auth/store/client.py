@@ -51,6 +51,11 @@ async def find(access: Access) -> ClientRow | None:
     )
 
 
+async def hold(access: Access) -> None:
+    """Until the commit nobody else changes the caller's own client."""
+    await access.execute("SELECT version FROM client WHERE client_id = $1 FOR SHARE")
+
+
 async def change(access: Access, row: ClientRow) -> bool:
     """Writes what may change, as the version after `row`'s; whether nobody else was faster."""
     changed = await access.execute(
@@ -67,6 +72,12 @@ async def change(access: Access, row: ClientRow) -> bool:
         row.version,
     )
     return changed == 1
+
+
+async def is_registered(connection: Connection, client_id: UUID) -> bool:
+    """Whether there is such a client."""
+    row = await connection.fetchrow("SELECT client_id FROM client_register WHERE client_id = $1", client_id)
+    return row is not None
 
 
 async def registered(connection: Connection, before: UUID | None, limit: int) -> list[UUID]:

@@ -12,6 +12,11 @@ async def find(connection: Connection, email_index: bytes) -> tuple[UUID, UUID] 
     return None if row is None else (row["client_id"], row["user_id"])
 
 
+async def hold_nobody(access: Access) -> None:
+    """Of two who find that nobody has no key yet, one waits here until the other has made it."""
+    await access.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('auth nobody', 0))")
+
+
 async def claim(access: Access, email_index: bytes, user_id: UUID) -> bool:
     """Whether the e-mail was free and is this user's now. Of two who claim it at a time, one waits and gets False."""
     changed = await access.execute(

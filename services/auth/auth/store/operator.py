@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from guard.database import Connection
 
@@ -31,6 +32,21 @@ async def find(connection: Connection, name: str) -> OperatorRow | None:
     """The operator, while it is one."""
     row = await connection.fetchrow("SELECT name, rights, created_at FROM operator WHERE name = $1", name)
     return None if row is None else OperatorRow(row["name"], tuple(row["rights"]), row["created_at"])
+
+
+async def is_active(connection: Connection, platform: UUID, name: str, issued_at: datetime) -> bool:
+    """Whether an operator's token of that time still counts: none does from before a removal or a loss of rights."""
+    row = await connection.fetchrow(
+        """SELECT o.name
+             FROM operator o
+            WHERE o.name = $2
+              AND NOT EXISTS (SELECT FROM revocation r
+                               WHERE r.client_id = $1 AND r.kind = 'operator' AND r.id = $2 AND r.at >= $3)""",
+        platform,
+        name,
+        issued_at,
+    )
+    return row is not None
 
 
 async def every(connection: Connection) -> list[OperatorRow]:

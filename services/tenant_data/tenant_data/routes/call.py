@@ -63,7 +63,7 @@ async def _created(access: Access, once: str | None, body: NewCall) -> Call:
         key = await guest_store.hold_guest(access, body.guest_id)
     await store.insert_call(access, call_id, body, call.seal(body, call_id, key))
     created = call.known(call_id, body, 1, access.now)
-    answer = Earlier("call", call_id, body.guest_id or call_id, created.model_dump(mode="json"))
+    answer = Earlier(call.TABLE, call_id, body.guest_id or call_id, created.model_dump(mode="json"))
     await idempotency.remember(access, once, body, answer)
     return created
 
@@ -128,6 +128,8 @@ async def _moved(access: Access, row: CallRow, guest_id: UUID | None, guest_key:
     if words is not None:
         sealed = transcript.reseal(words, key)
         await transcript_store.reseal_transcript(access, row.call_id, guest_id, sealed)
+    # Sealed for the subject that the call leaves: the erasure of the new one would not reach it.
+    await idempotency.forget(access, call.TABLE, [row.call_id])
     if row.guest_id is None:
         await access.forget([row.call_id])
     return key
@@ -140,5 +142,6 @@ async def delete_call(call_id: UUID, caller: MayDeleteCalls, door: EntryDoor, if
         version.require(row.version, if_match)
         await transcript_store.delete_transcript(access, call_id, row.guest_id)
         await store.delete_call(access, call_id)
+        await idempotency.forget(access, call.TABLE, [call_id])
         if row.guest_id is None:
             await access.forget([call_id])

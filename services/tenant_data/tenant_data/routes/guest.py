@@ -15,7 +15,7 @@ from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
 from guard.version import IfMatch
-from tenant_data import guest
+from tenant_data import call, guest
 from tenant_data.guest import ErasedGuest, Guest, GuestChange, GuestContent, GuestRow, GuestSearch
 from tenant_data.store import call as call_store
 from tenant_data.store import guest as store
@@ -56,7 +56,7 @@ async def _created(access: Access, once: str | None, content: GuestContent) -> G
     await store.insert_guest(access, guest_id, guest.seal(content, guest_id, key))
     await store.insert_digests(access, guest_id, await _digests(access, content))
     created = guest.known(guest_id, content, 1, access.now)
-    answer = Earlier("guest", guest_id, guest_id, created.model_dump(mode="json"))
+    answer = Earlier(guest.TABLE, guest_id, guest_id, created.model_dump(mode="json"))
     await idempotency.remember(access, once, content, answer)
     return created
 
@@ -121,9 +121,11 @@ async def erase_guest(
     async with door.open(caller, Action.GUEST_DELETE) as access:
         row = await store.lock_guest(access, guest_id)
         version.require(row.version, if_match)
-        await call_store.delete_calls_of_guest(access, guest_id)
+        call_ids = await call_store.delete_calls_of_guest(access, guest_id)
         await store.delete_digests(access, guest_id)
         await store.delete_guest(access, guest_id)
+        await idempotency.forget(access, call.TABLE, call_ids)
+        await idempotency.forget(access, guest.TABLE, [guest_id])
         await access.forget([guest_id])
         erased = GuestErased(client_id=access.client_id, guest_id=guest_id, at=access.now)
         await access.publish("tenant_data.guests", str(access.client_id), erased)

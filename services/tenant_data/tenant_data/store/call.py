@@ -140,8 +140,8 @@ async def delete_call(access: Access, call_id: UUID) -> None:
     )
 
 
-async def delete_calls_of_guest(access: Access, guest_id: UUID) -> None:
-    """Deletes the calls of a guest with their transcripts, each named in the event."""
+async def delete_calls_of_guest(access: Access, guest_id: UUID) -> list[UUID]:
+    """Deletes the calls of a guest with their transcripts, each named in the event; the ids of the calls."""
     # Locked before anything goes: a transcript put meanwhile would be left pointing at a call that is deleted.
     calls = await access.fetch(
         """SELECT call_id
@@ -167,6 +167,7 @@ async def delete_calls_of_guest(access: Access, guest_id: UUID) -> None:
         access.touch("transcript", record["call_id"], guest_id)
     for call_id in call_ids:
         access.touch("call", call_id, guest_id)
+    return call_ids
 
 
 def _touch(access: Access, record: Record) -> None:

@@ -1,0 +1,118 @@
+"""An export on its way to its reader: in constant memory, held to its session, and its end in the log (invariant 5).
+
+It was admitted before its first byte. A file ends properly only once its outcome is committed; any other end is
+recorded as `failed` as soon as the database takes it. An admission without an outcome ended with its process.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from audit import export, store
+from audit.export import Format
+from audit.search import Search
+from events.access import AccessEvent, Action, Outcome
+from guard import errors, tenant
+from guard.access import Door
+from guard.identity import Caller, Claims
+from guard.revocation import Revocations
+
+EXPORT_PAGE = 1000  # events held in memory by an export, whatever its length
+_TRIES = 60  # a second apart: how long the database may be away and still learn how an export ended
+
+_log = logging.getLogger("audit.delivery")
+_settling: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
+
+
+class _SessionOver(Exception):
+    """What the caller came in with was revoked since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An export as it was admitted; `admission` is that access event's id."""
+
+    caller: Caller
+    search: Search
+    kind: Format
+    admission: UUID
+
+
+class Delivery(StreamingResponse):
+    """The file, page by page. No connection is held while its reader is slow; what breaks it off is seen to do so."""
+
+    def __init__(self, door: Door, revocations: Revocations, order: Order, first: list[AccessEvent]) -> None:
+        self._door = door
+        self._revocations = revocations
+        self._order = order
+        self._rows = 0
+        self._ending: asyncio.Task[None] | None = None
+        name = f"access-events.{order.kind.value}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(self._pages(first), media_type=order.kind.media_type, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the file; whatever ends it, also its reader's leaving, ends in `_settle`."""
+        try:
+            await super().__call__(scope, receive, send)
+        except _SessionOver:
+            # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
+            _log.warning("export cut: its session is over", extra={"rows": self._rows})
+        finally:
+            # Not awaited: a reader that left cancels whatever waits here.
+            settling = asyncio.create_task(self._settle())
+            _settling.add(settling)
+            settling.add_done_callback(_settling.discard)
+
+    async def _pages(self, page: list[AccessEvent]) -> AsyncIterator[str]:
+        yield export.header(self._order.kind)
+        while page:
+            self._rows += len(page)  # before they go: of a page that is cut off, any row may have been read
+            yield export.lines(self._order.kind, page)
+            page = await self._older_than(page[-1].event_id) if len(page) == EXPORT_PAGE else []
+        self._ending = asyncio.create_task(self._record(Outcome.ALLOWED))
+        await asyncio.shield(self._ending)
+
+    async def _older_than(self, event_id: UUID) -> list[AccessEvent]:
+        caller = self._order.caller
+        if await self._revocations.is_revoked(_claims(caller)):
+            raise _SessionOver
+        older = self._order.search.older_than(event_id)
+        async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
+            return await store.page(connection, caller.client_id, older, EXPORT_PAGE)
+
+    async def _settle(self) -> None:
+        for _ in range(_TRIES):
+            # The outcome of a whole file may be on its way when its reader leaves: there is one outcome, not two.
+            ending, self._ending = self._ending, None
+            try:
+                await (ending or self._record(Outcome.FAILED))
+            except (errors.Unavailable, asyncpg.PostgresError) as failed:
+                _log.warning("outcome of an export waits", extra={"error": type(failed).__name__})
+                await asyncio.sleep(1)
+            else:
+                return
+        _log.error("an export's outcome is not in the log", extra={"event": str(self._order.admission)})
+
+    async def _record(self, outcome: Outcome) -> None:
+        async with self._door.entry().open(self._order.caller, Action.ACCESS_EVENT_EXPORT) as access:
+            access.outcome = outcome
+            access.touch("export", self._order.admission)
+            access.touch("rows", str(self._rows))
+
+
+def _claims(caller: Caller) -> Claims:
+    """What revocation goes by. Not the token's times: an export outlives its ten minutes, but not its session."""
+    at = caller.issued_at
+    kind: Literal["user", "operator"] = "operator" if caller.kind == "operator" else "user"
+    return Claims(
+        iss="", aud="", jti="", label=caller.label, iat=at, nbf=at, exp=at,
+        sub=caller.id, client_id=caller.client_id, sid=caller.session_id, kind=kind,
+    )  # fmt: skip
