@@ -83,7 +83,7 @@ class TokenVerifier:
             answer = await self._http.get(self._address, timeout=2.0)
             answer.raise_for_status()
             key_set = KeySet.import_key_set(answer.json())
-        except (httpx2.HTTPError, ValueError, TypeError, JoseError) as failed:
+        except (httpx2.HTTPError, ValueError, TypeError, KeyError, JoseError) as failed:
             _log.warning("key set of auth not fetched", extra={"error": type(failed).__name__})
             return
         self._keys = {key.kid: key for key in key_set.keys if isinstance(key, OKPKey) and key.kid}

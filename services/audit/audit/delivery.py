@@ -64,7 +64,7 @@ class Delivery(StreamingResponse):
             await super().__call__(scope, receive, send)
         except _SessionOver:
             # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
-            _log.warning("export cut: its session is over", extra={"rows": self._rows})
+            _log.warning("export cut: its session is over", extra={"count": self._rows})
         finally:
             # Not awaited: a reader that left cancels whatever waits here.
             settling = asyncio.create_task(self._settle())
@@ -99,7 +99,7 @@ class Delivery(StreamingResponse):
                 await asyncio.sleep(1)
             else:
                 return
-        _log.error("an export's outcome is not in the log", extra={"event": str(self._order.admission)})
+        _log.error("an export's outcome is not in the log", extra={"cause": str(self._order.admission)})
 
     async def _record(self, outcome: Outcome) -> None:
         async with self._door.entry().open(self._order.caller, Action.ACCESS_EVENT_EXPORT) as access:

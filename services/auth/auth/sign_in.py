@@ -75,10 +75,11 @@ async def _judge_password(office: Office, access: Access, attempt: _Attempt) -> 
     account = await store.find(access, user_id)
     known = await _known(access, attempt.device, user_id)
     gates = office.throttle.password(attempt.email_index, attempt.visitor.ip, known.row_id if known else None)
+    # First of all: with OpenBao away no attempt is looked at, so none is counted.
+    key = await nobody.key_of(office.vault, access, user_id)
     # In a transaction of its own: the attempt stays counted when this one is torn down in the middle of the hash.
     async with attempt.door.door.platform() as connection:
         is_last = await throttle.reserve(connection, gates, access.now)
-    key = await nobody.key_of(office.vault, access, user_id)
     stored = None if account is None else account.password_hash(key)
     is_right = await office.hasher.matches(stored, attempt.password)
     if account is None or key is None or stored is None or not is_right:

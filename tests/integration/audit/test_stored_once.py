@@ -39,13 +39,17 @@ def confirms(event_id: UUID) -> Any:
 
 async def test_only_the_owner_writes_a_topic(stack: Machine, otter: Hotel) -> None:
     with pytest.raises(TopicAuthorizationFailedError):
-        await send(stack, "auth", "access.tenant_data", event(otter.client_id).payload().encode())
+        await send(
+            stack, "auth", "access.tenant_data", event(otter.client_id).payload().encode(), key=str(otter.client_id)
+        )
 
 
 async def test_a_service_that_speaks_for_another_is_a_dead_letter(stack: Machine, otter: Hotel) -> None:
     forged = event(otter.client_id)
     after = event(otter.client_id, service="auth")
-    await send(stack, "auth", "access.auth", forged.payload().encode(), after.payload().encode())
+    await send(
+        stack, "auth", "access.auth", forged.payload().encode(), after.payload().encode(), key=str(otter.client_id)
+    )
     letter = await await_record(
         stack, "audit", "access.auth.dlq", lambda record: record.value == forged.payload().encode()
     )
@@ -60,7 +64,7 @@ async def test_a_service_that_speaks_for_another_is_a_dead_letter(stack: Machine
 async def test_poison_is_a_dead_letter_and_its_partition_goes_on(stack: Machine, otter: Hotel, poison: bytes) -> None:
     after = event(otter.client_id)
     marked = poison + str(after.event_id).encode()
-    await send(stack, "tenant_data", "access.tenant_data", marked, after.payload().encode())
+    await send(stack, "tenant_data", "access.tenant_data", marked, after.payload().encode(), key=str(otter.client_id))
     letter = await await_record(stack, "audit", "access.tenant_data.dlq", lambda record: record.value == marked)
     assert dict(letter.headers)["cause"] == b"ValidationError"
     otter.event(str(after.event_id))
@@ -69,11 +73,18 @@ async def test_poison_is_a_dead_letter_and_its_partition_goes_on(stack: Machine,
 async def test_an_event_that_comes_again_is_stored_once_and_confirmed_again(stack: Machine, otter: Hotel) -> None:
     sent = event(otter.client_id)
     changed = sent.model_copy(update={"resources": (Resource(type="guest", id="stolen"),), "ip": "198.51.100.1"})
-    await send(stack, "tenant_data", "access.tenant_data", sent.payload().encode())
+    await send(stack, "tenant_data", "access.tenant_data", sent.payload().encode(), key=str(otter.client_id))
     await await_record(stack, "tenant_data", "audit.stored", confirms(sent.event_id))
-    await send(stack, "tenant_data", "access.tenant_data", sent.payload().encode(), changed.payload().encode())
+    await send(
+        stack,
+        "tenant_data",
+        "access.tenant_data",
+        sent.payload().encode(),
+        changed.payload().encode(),
+        key=str(otter.client_id),
+    )
     last = event(otter.client_id)
-    await send(stack, "tenant_data", "access.tenant_data", last.payload().encode())
+    await send(stack, "tenant_data", "access.tenant_data", last.payload().encode(), key=str(otter.client_id))
     await await_record(stack, "tenant_data", "audit.stored", confirms(last.event_id))
     entry = otter.event(str(sent.event_id))
     assert entry["ip"] == "203.0.113.7"
@@ -87,5 +98,5 @@ async def test_an_event_that_comes_again_is_stored_once_and_confirmed_again(stac
 async def test_a_clock_far_off_loses_nothing(stack: Machine, otter: Hotel) -> None:
     far = datetime(2044, 5, 1, tzinfo=UTC)
     sent = event(otter.client_id, event_id=uuid7(far), occurred_at=far)
-    await send(stack, "tenant_data", "access.tenant_data", sent.payload().encode())
+    await send(stack, "tenant_data", "access.tenant_data", sent.payload().encode(), key=str(otter.client_id))
     assert otter.event(str(sent.event_id))["occurred_at"] == "2044-05-01T00:00:00.000Z"

@@ -9,7 +9,7 @@ import pytest
 
 from events.access import Action
 from guard.identity import Caller
-from guard.rights import ENROLLING, NEEDS, ROLES, Right
+from guard.rights import ENROLLING, NEEDS, OF_PLATFORM, ROLES, Right
 from support import tree
 
 
@@ -44,11 +44,15 @@ def test_each_line_of_the_page_is_asked_for() -> None:
 
 
 def test_each_right_is_needed() -> None:
-    assert {*NEEDS.values()} == {*Right}
+    assert {*NEEDS.values()} == {*Right} - OF_PLATFORM
 
 
 def test_each_role_holds_less_than_the_next() -> None:
-    assert ROLES["viewer"] < ROLES["agent"] < ROLES["admin"] == {*Right}
+    assert ROLES["viewer"] < ROLES["agent"] < ROLES["admin"]
+
+
+def test_what_is_done_on_the_platform_is_nobodys_at_a_client() -> None:
+    assert ROLES["admin"] == {*Right} - OF_PLATFORM
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])

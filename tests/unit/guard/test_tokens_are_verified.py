@@ -205,8 +205,14 @@ class TestKeySet:
 
     @pytest.mark.parametrize(
         "answer",
-        [httpx2.Response(503), httpx2.Response(200, text="{"), httpx2.Response(200, json={"keys": 1})],
-        ids=str,
+        [
+            httpx2.Response(503),
+            *(
+                httpx2.Response(200, text=said)
+                for said in ("", "{", "{}", "[]", "null", '{"keys": 1}', '{"keys": [1]}')
+            ),
+        ],
+        ids=lambda answer: answer.text or str(answer.status_code),
     )
     async def test_away_is_unavailable_and_never_a_yes(
         self, verifier: TokenVerifier, auth: Auth, answer: httpx2.Response
