@@ -26,7 +26,7 @@ demo: up ## Two hotels, their dialogues, and their access logs
 test: install ## All tests, on a stack of their own beside a running one
 	@.venv/bin/python -m pytest
 
-lint: install ## Style, import layers, shell
+lint: install ## Style, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports
 
 types: install ## Strict types

@@ -97,7 +97,8 @@ def kinds():
 def test_each_problem_has_its_paragraph_and_each_paragraph_its_problem():
     documented = re.findall(r"^## /problems/(\S+)$", tree.text(tree.Path("docs/problems.md")), re.MULTILINE)
     assert {reply.problem.kind for reply in envoy.REPLIES} <= set(kinds())
-    assert sorted(documented) == sorted(kinds())
+    # A service's own subclass says the same kind with other words.
+    assert sorted(documented) == sorted(set(kinds()))
 
 
 def test_each_alert_has_a_runbook():

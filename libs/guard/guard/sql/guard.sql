@@ -105,6 +105,7 @@ CREATE TABLE IF NOT EXISTS guard.idempotency (
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (client_id, key_hash)
 );
+CREATE INDEX IF NOT EXISTS idempotency_resource ON guard.idempotency (client_id, resource, resource_id);
 CREATE INDEX IF NOT EXISTS idempotency_age ON guard.idempotency (created_at);
 
 -- Grants and policies of the service that owns this database. `request` serves routes, `job` never does.
