@@ -43,6 +43,8 @@ max_connections = 200
 shared_buffers = 128MB
 dynamic_shared_memory_type = posix
 password_encryption = scram-sha-256
+# A caller who hangs up does not keep a session busy: closed connections are noticed in mid-statement.
+client_connection_check_interval = '500ms'
 timezone = 'UTC'
 log_timezone = 'UTC'
 
