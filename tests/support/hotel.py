@@ -1,5 +1,6 @@
 """A hotel and its people as tests use them: invited, activated, enrolled and signed in through the gateway."""
 
+import base64
 import json
 import secrets
 import ssl
@@ -17,6 +18,7 @@ from support.machine import Machine
 
 PASSWORD = "a lantern beside the estuary 47"
 STEP = 30  # seconds of one TOTP code (RFC 6238)
+FRESH = 150  # seconds that a token must still live; the whole run of the tests is longer than one token
 
 
 def gateway(stack: Machine, **options: Any) -> httpx2.Client:
@@ -57,6 +59,15 @@ class Person:
 
     @property
     def token(self) -> str:
+        """The access token; a new one once it is about to end, as any program of a customer's would ask for it."""
+        left = _ends_at(str(self.session["access_token"])) - time.time()
+        if left < FRESH:
+            told = {"refresh_token": self.session["refresh_token"]}
+            answer = self.http.post("/v1/sessions/refresh", json=told)
+            if answer.status_code == 200:
+                self.session |= answer.json()
+            elif left < 1:  # until then the old one will do: a test may have stopped `auth`
+                expect(answer, 200)
         return str(self.session["access_token"])
 
     @property
@@ -100,6 +111,11 @@ class Person:
         self.totp = Authenticator(answer.json()["secret"])
         answer = expect(self.post("/v1/users/me/totp/confirm", json={"code": self.totp.code()}), 200, 201)
         self.recovery_codes = answer.json()["recovery_codes"]
+
+
+def _ends_at(token: str) -> float:
+    claims = token.split(".")[1]
+    return float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
 
 
 def expect(answer: httpx2.Response, *statuses: int) -> httpx2.Response:
