@@ -9,7 +9,6 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -41,52 +40,81 @@ class KeyService(Protocol):
     async def unwrap(self, service: str, client_id: UUID, wrapped: str) -> bytes: ...
 
 
-def _about(client_id: UUID, table: str, row_id: UUID, data_key_id: UUID) -> bytes:
-    # Everything that says where a blob belongs: moved to another client, table or row it does not open.
-    return f"1|{client_id}|{table}|{row_id}|{data_key_id}".encode()
+class _Place:
+    """Everything that says where a blob belongs: moved to another client, table or row it does not open."""
+
+    __slots__ = ("_client", "_data_key")
+
+    def __init__(self, client_id: UUID, data_key_id: UUID) -> None:
+        self._client = f"1|{client_id}|"
+        self._data_key = f"|{data_key_id}"
+
+    def about(self, table: str, row_id: UUID) -> bytes:
+        """The associated data `version|client|table|row|data key`, as ASCII."""
+        return f"{self._client}{table}|{row_id!s}{self._data_key}".encode()
 
 
-def _encrypt(key: bytes, plain: bytes, about: bytes) -> bytes:
+def _encrypt(cipher: AESGCM, plain: bytes, about: bytes) -> bytes:
     nonce = os.urandom(_NONCE)
-    return _VERSION + nonce + AESGCM(key).encrypt(nonce, plain, about)
+    return _VERSION + nonce + cipher.encrypt(nonce, plain, about)
 
 
-def _decrypt(key: bytes, blob: bytes, about: bytes) -> bytes:
+def _decrypt(cipher: AESGCM, blob: bytes, about: bytes) -> bytes:
     if blob[:1] != _VERSION:
         raise NotOurs
     try:
-        return AESGCM(key).decrypt(blob[1 : 1 + _NONCE], blob[1 + _NONCE :], about)
+        return cipher.decrypt(blob[1 : 1 + _NONCE], blob[1 + _NONCE :], about)
     except (InvalidTag, ValueError) as refused:
         raise NotOurs from refused
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class SubjectKey:
-    """The 32-byte AES-256-GCM key of one person (or of one call without one) of one client."""
+    """The AES-256-GCM key of one person (or of one call without one) of one client."""
 
-    client_id: UUID
-    subject_id: UUID
-    data_key_id: UUID
-    key: bytes
+    __slots__ = ("_cipher", "_place", "client_id", "data_key_id", "key", "subject_id")
+
+    def __init__(self, client_id: UUID, subject_id: UUID, data_key_id: UUID, key: bytes) -> None:
+        """`key` is 32 bytes."""
+        self.client_id = client_id
+        self.subject_id = subject_id
+        self.data_key_id = data_key_id
+        self.key = key
+        self._cipher = AESGCM(key)
+        self._place = _Place(client_id, data_key_id)
 
     def seal(self, fields: Mapping[str, Any], about: tuple[str, UUID]) -> bytes:
         """`fields` as JSON, encrypted for the row `about` = (table, row id)."""
-        return _encrypt(self.key, orjson.dumps(fields), _about(self.client_id, *about, self.data_key_id))
+        return _encrypt(self._cipher, orjson.dumps(fields), self._place.about(*about))
 
     def open(self, blob: bytes, about: tuple[str, UUID]) -> dict[str, Any]:
         """What `seal` was given. Raises NotOurs for any other row, table, client or key."""
-        fields: dict[str, Any] = orjson.loads(
-            _decrypt(self.key, blob, _about(self.client_id, *about, self.data_key_id))
-        )
+        fields: dict[str, Any] = orjson.loads(_decrypt(self._cipher, blob, self._place.about(*about)))
         return fields
 
 
-@dataclass(slots=True, repr=False)
 class _DataKey:
-    data_key_id: UUID
-    key: bytes
-    expires_at: float  # monotonic
-    uses_left: int = _USES
+    """An unwrapped data key of one client; wraps and unwraps its subjects' keys, derives its blind indexes."""
+
+    __slots__ = ("_cipher", "_client_id", "_key", "_place", "data_key_id", "expires_at", "uses_left")
+
+    def __init__(self, client_id: UUID, data_key_id: UUID, key: bytes, expires_at: float) -> None:
+        self.data_key_id = data_key_id
+        self.expires_at = expires_at  # monotonic
+        self.uses_left = _USES
+        self._client_id = client_id
+        self._key = key
+        self._cipher = AESGCM(key)
+        self._place = _Place(client_id, data_key_id)
+
+    def wrap(self, subject_id: UUID, key: bytes) -> bytes:
+        return _encrypt(self._cipher, key, self._place.about("subject_key", subject_id))
+
+    def unwrap(self, subject_id: UUID, wrapped: bytes) -> bytes:
+        return _decrypt(self._cipher, wrapped, self._place.about("subject_key", subject_id))
+
+    def blind(self, field: str, value: str) -> bytes:
+        key = HKDF(SHA256(), 32, salt=self._client_id.bytes, info=b"blind-index|" + field.encode()).derive(self._key)
+        return hmac.digest(key, value.encode(), "sha256")
 
 
 class Keyring:
@@ -122,20 +150,18 @@ class Keyring:
     ) -> SubjectKey:
         """The subject key in `wrapped`. Raises Unavailable when OpenBao is needed and away, NotOurs for a misfit."""
         data_key = await self._data_key(connection, client_id, data_key_id)
-        key = _decrypt(data_key.key, wrapped, _about(client_id, "subject_key", subject_id, data_key_id))
-        return SubjectKey(client_id, subject_id, data_key_id, key)
+        return SubjectKey(client_id, subject_id, data_key_id, data_key.unwrap(subject_id, wrapped))
 
     async def create(self, connection: Connection, client_id: UUID, subject_id: UUID, now: datetime) -> SubjectKey:
         """A new key for a new subject, stored wrapped in the caller's transaction."""
         data_key = await self._newest_data_key(connection, client_id, "data", now)
         key = os.urandom(32)
-        about = _about(client_id, "subject_key", subject_id, data_key.data_key_id)
         await connection.execute(
             "INSERT INTO guard.subject_key (client_id, subject_id, data_key_id, wrapped) VALUES ($1, $2, $3, $4)",
             client_id,
             subject_id,
             data_key.data_key_id,
-            _encrypt(data_key.key, key, about),
+            data_key.wrap(subject_id, key),
         )
         return SubjectKey(client_id, subject_id, data_key.data_key_id, key)
 
@@ -144,8 +170,7 @@ class Keyring:
     ) -> bytes:
         """32 bytes, HMAC-SHA256 under a key of this client and `field`; `value` is normalised by the caller."""
         data_key = await self._newest_data_key(connection, client_id, "index", now)
-        key = HKDF(SHA256(), 32, salt=client_id.bytes, info=b"blind-index|" + field.encode()).derive(data_key.key)
-        return hmac.digest(key, value.encode(), "sha256")
+        return data_key.blind(field, value)
 
     async def _newest_data_key(self, connection: Connection, client_id: UUID, purpose: str, now: datetime) -> _DataKey:
         known = self._newest.get((client_id, purpose))
@@ -183,7 +208,7 @@ class Keyring:
             wrapped,
             now,
         )
-        return _DataKey(data_key_id, key, time.monotonic() + self._lifetime)
+        return _DataKey(client_id, data_key_id, key, time.monotonic() + self._lifetime)
 
     async def _data_key(self, connection: Connection, client_id: UUID, data_key_id: UUID) -> _DataKey:
         at = (client_id, data_key_id)
@@ -205,7 +230,8 @@ class Keyring:
         if wrapped is None:
             raise NotOurs
         expires_at = time.monotonic() + self._lifetime  # counted from before the call: slow answers do not live longer
-        return _DataKey(data_key_id, await self._vault.unwrap(self._service, client_id, wrapped), expires_at)
+        key = await self._vault.unwrap(self._service, client_id, wrapped)
+        return _DataKey(client_id, data_key_id, key, expires_at)
 
 
 def _bound(cache: OrderedDict[Any, Any]) -> None:

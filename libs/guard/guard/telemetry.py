@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
+import orjson
 from aiokafka.structs import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -148,11 +149,34 @@ class _SpanFile(SpanExporter):
         try:
             is_full = self._path.exists() and self._path.stat().st_size > _TRACE_BYTES
             how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_full else os.O_APPEND)
-            with os.fdopen(os.open(self._path, how, 0o600), "w", encoding="utf-8") as out:
-                out.writelines(span.to_json(indent=None) + "\n" for span in spans)
+            with os.fdopen(os.open(self._path, how, 0o600), "wb") as out:
+                out.writelines(map(_line, spans))
         except OSError:  # a full disk costs spans and nothing else
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
+
+
+def _line(span: ReadableSpan) -> bytes:
+    # In the shape of OpenTelemetry's own `to_json`, which took more of a busy service than all its keys and policies.
+    context, parent = span.context, span.parent
+    return orjson.dumps(
+        {
+            "name": span.name,
+            "context": context and {"trace_id": f"0x{context.trace_id:032x}", "span_id": f"0x{context.span_id:016x}"},
+            "kind": str(span.kind),
+            "parent_id": parent and f"0x{parent.span_id:016x}",
+            "start_time": _time(span.start_time),
+            "end_time": _time(span.end_time),
+            "attributes": dict(span.attributes or {}),
+            "links": [f"0x{link.context.trace_id:032x}" for link in span.links],
+            "resource": {"attributes": {"service.name": span.resource.attributes.get("service.name")}},
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def _time(nanoseconds: int | None) -> str | None:
+    return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
 
 
 @contextmanager

@@ -246,5 +246,5 @@ class TestBlindIndex:
 
 
 def test_nothing_prints_a_data_key() -> None:
-    held = keys._DataKey(uuid4(), b"k" * 32, 0.0)
+    held = keys._DataKey(uuid4(), uuid4(), b"k" * 32, 0.0)
     assert "kkkk" not in repr(held)

@@ -50,7 +50,7 @@ class TestAnotherPlace:
     def test_another_client(self) -> None:
         row = guest_row(new_key())
         with pytest.raises(NotOurs):
-            guest.reveal(replace(row, key=replace(row.key, client_id=uuid4())))
+            guest.reveal(replace(row, key=SubjectKey(uuid4(), row.key.subject_id, row.key.data_key_id, row.key.key)))
 
     def test_another_person_of_the_same_client(self) -> None:
         row = guest_row(new_key())

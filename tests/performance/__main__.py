@@ -1,0 +1,99 @@
+"""`python -m performance`: measures every figure on a stack of its own, and writes docs/performance.md.
+
+Exit codes: 0 every promise is kept, 1 one is missed, 2 the stack is not to be had or wrong use.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import uvloop
+
+from performance import fields, growth, guarded_read, ingest, memory, page, sign_in, visible
+from performance.figure import Figure
+from performance.stage import machine
+from support.hotel import Hotel, found
+from support.machine import Machine
+
+Bench = Callable[[Machine, Hotel, Hotel], Awaitable[Sequence[Figure]]]
+
+
+async def _fields(*_: object) -> Sequence[Figure]:
+    return [fields.measure()]
+
+
+async def _guarded(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
+    return [await guarded_read.measure(stack, one)]
+
+
+async def _sign_in(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
+    return [await sign_in.measure(stack, one)]
+
+
+async def _visible(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
+    return [await visible.measure(stack, one)]
+
+
+async def _ingest(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
+    return [await ingest.measure(stack, one)]
+
+
+async def _memory(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
+    return await memory.measure(stack, one)
+
+
+# In this order: what fills the tables comes last.
+BENCHES: dict[str, Bench] = {
+    "fields": _fields,
+    "guarded_read": _guarded,
+    "sign_in": _sign_in,
+    "visible": _visible,
+    "memory": _memory,
+    "ingest": _ingest,
+    "growth": growth.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: PYTHONPATH=tests .venv/bin/python -m performance --only guarded_read",
+    )  # fmt: skip
+    parser.add_argument("--only", nargs="+", choices=BENCHES, help="measure these, and write no page")
+    chosen = parser.parse_args().only
+    stack = machine()
+    try:
+        stack.konci("down", "--wipe")
+        stack.up()
+    except AssertionError as failed:
+        sys.stderr.write(f"bench: {str(failed).strip().splitlines()[-1]}\n")
+        return 2
+    try:
+        with found(stack, "Otter House") as one, found(stack, "Heron Inn") as other:
+            figures = uvloop.run(_measure(stack, one, other, chosen or list(BENCHES)))
+    finally:
+        stack.konci("down", check=False)
+    if not chosen:
+        print(f"written: {page.write(figures)}")
+    missed = [figure for figure in figures if not figure.is_kept]
+    for figure in missed:
+        print(f"missed: {figure.name}: {figure.said}")
+    return 1 if missed else 0
+
+
+async def _measure(stack: Machine, one: Hotel, other: Hotel, chosen: Sequence[str]) -> list[Figure]:
+    figures: list[Figure] = []
+    for name in chosen:
+        began = time.monotonic()
+        print(f"{name} …", flush=True)
+        found_here = await BENCHES[name](stack, one, other)
+        for figure in found_here:
+            print(f"  {'kept  ' if figure.is_kept else 'MISSED'} {figure.name}: {figure.said}\n         {figure.how}")
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+        figures += found_here
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""A guarded read (token, sealed RLS, decryption, committed event) against the same route bare; the gateway excluded."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import httpx2
+
+from performance import bare
+from performance.figure import Figure
+from performance.load import drive, middle, request
+from performance.stage import as_gateway, headers
+from stack import postgres
+from stack.settings import REPO
+from support.database import superuser
+from support.hotel import Hotel
+from support.machine import Machine
+
+WINDOWS = 7
+SECONDS = 4.0
+CONNECTIONS = 8
+_COLUMNS = ("name", "email", "phone", "language", "notes", "external_ref", "version")
+_OFFSET = 42  # of the bare service's port, beyond the stack's own
+
+
+async def measure(stack: Machine, hotel: Hotel) -> Figure:
+    """Windows of both in turn, so that whatever else the machine does falls on both."""
+    guests = [hotel.guest(email=f"guest{n}@example.com", phone="+43 660 1234567", notes="Late.") for n in range(50)]
+    context = as_gateway(stack)
+    guarded = [request("GET", f"/v1/guests/{guest['id']}", headers(hotel.agent)) for guest in guests]
+    async with _bare(stack, guests) as port:
+        ratios, rates = [], []
+        for window in range(WINDOWS + 1):
+            loads = [
+                await drive(at, context, guarded, connections=CONNECTIONS, seconds=SECONDS)
+                for at in (stack.port_of("tenant_data"), port)
+            ]
+            assert all(set(load.statuses) == {200} for load in loads), [load.statuses for load in loads]
+            if window:  # the first warms both
+                ratios.append(loads[0].rate / loads[1].rate)
+                rates.append(tuple(load.rate for load in loads))
+            await _drained(stack)
+    return Figure(
+        "guarded read against the same route bare", middle(ratios), 0.5,
+        f"median of {WINDOWS} pairs of {SECONDS:g} s windows at {CONNECTIONS} connections straight to the service:"
+        f" guarded {middle([rate for rate, _ in rates]):.0f}/s, bare {middle([rate for _, rate in rates]):.0f}/s",
+        series={"guarded": [rate for rate, _ in rates], "bare": [rate for _, rate in rates]},
+    )  # fmt: skip
+
+
+async def _drained(stack: Machine) -> None:
+    # The log of a guarded window is still being written when it ends: the bare one must not pay for it.
+    for service in ("tenant_data", "audit"):
+        async with superuser(stack, service) as connection:
+            while await connection.fetchval("SELECT count(*) FROM guard.outbox"):  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def _bare(stack: Machine, guests: list[dict[str, object]]) -> AsyncIterator[int]:
+    main = await postgres.superuser(stack.stack)
+    await main.execute(f"DROP DATABASE IF EXISTS {bare.DATABASE} WITH (FORCE)")
+    await main.execute(f"CREATE DATABASE {bare.DATABASE}")
+    try:
+        async with superuser(stack, bare.DATABASE) as connection:
+            await _fill(connection, guests)
+        port = stack.stack.port + _OFFSET
+        process = _start(stack, port)
+        try:
+            await _answers(stack, port, guests[0]["id"])
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
+    finally:
+        await main.execute(f"DROP DATABASE IF EXISTS {bare.DATABASE} WITH (FORCE)")
+        await main.close()
+
+
+async def _fill(connection: asyncpg.Connection, guests: list[dict[str, object]]) -> None:
+    await connection.execute(
+        """CREATE TABLE guest (guest_id uuid PRIMARY KEY, name text, email text, phone text, language text, notes text,
+                               external_ref text, version integer, created_at timestamptz)"""
+    )
+    await connection.executemany(
+        "INSERT INTO guest VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())",
+        [
+            (
+                UUID(str(g["id"])),
+                *(g[name] for name in ("name", "email", "phone", "language", "notes", "external_ref", "version")),
+            )
+            for g in guests
+        ],
+    )
+
+
+def _start(stack: Machine, port: int) -> "subprocess.Popen[bytes]":
+    environment = {
+        "PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPO / "tests"),
+        "KONCI_BENCH_RUN": str(stack.run), "KONCI_BENCH_PORT": str(stack.stack.port),
+    }  # fmt: skip
+    with (stack.run / "log" / "bare.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "performance.bare", str(port)], env=environment, stdout=log, stderr=log
+        )
+
+
+async def _answers(stack: Machine, port: int, guest_id: object) -> None:
+    async with httpx2.AsyncClient(verify=as_gateway(stack), trust_env=False) as http:
+        for _ in range(100):
+            try:
+                answer = await http.get(f"https://127.0.0.1:{port}/v1/guests/{guest_id}")
+            except httpx2.TransportError:
+                await asyncio.sleep(0.2)
+            else:
+                assert answer.status_code == 200, answer.text
+                return
+    raise AssertionError("the bare route did not come up: see log/bare.log of the run folder")

@@ -1,0 +1,54 @@
+"""What each service holds after 10^4 and after 10^5 requests: a leak would show as growth."""
+
+import asyncio
+import json
+
+from performance.figure import Figure
+from performance.load import drive, request
+from performance.stage import SERVICES, as_gateway, headers, resident
+from support.hotel import Hotel
+from support.machine import Machine
+
+FEW, MANY = 10_000, 100_000
+CONNECTIONS = 4
+
+
+async def measure(stack: Machine, hotel: Hotel) -> list[Figure]:
+    """Every service is asked as often as the others, all at once, by people who are signed in."""
+    guests = [hotel.guest(email=f"{number}@example.com")["id"] for number in range(50)]
+    await _ask(stack, hotel, guests, FEW)
+    first = {service: resident(stack, service) for service in SERVICES}
+    await _ask(stack, hotel, guests, MANY - FEW)
+    return [
+        Figure(
+            f"memory of {service}, 10⁴ to 10⁵ requests", resident(stack, service) / first[service], 1.1,
+            f"proportional set size {first[service] / 2**20:.1f} MiB, then {resident(stack, service) / 2**20:.1f} MiB",
+            is_ceiling=True, unit="×",
+        )
+        for service in SERVICES
+    ]  # fmt: skip
+
+
+async def _ask(stack: Machine, hotel: Hotel, guests: list[str], count: int) -> None:
+    agent, admin = headers(hotel.agent), headers(hotel.admin)
+    search = json.dumps({"email": "7@example.com"}).encode()
+    asked = {
+        "tenant_data": [
+            *(request("GET", f"/v1/guests/{guest}", agent) for guest in guests),
+            request("GET", "/v1/guests?limit=20", agent),
+            request("POST", "/v1/guests/search", agent, search),
+        ],
+        "audit": [
+            request("GET", "/v1/access-events?limit=1", admin),
+            request("GET", "/v1/access-events?limit=5", admin),
+        ],
+        "auth": [request("GET", path, admin) for path in ("/v1/users/me", "/v1/users", "/v1/clients/me")],
+    }
+    context = as_gateway(stack)
+    loads = await asyncio.gather(
+        *(
+            drive(stack.port_of(service), context, asked[service], connections=CONNECTIONS, count=count)
+            for service in SERVICES
+        )
+    )
+    assert all(set(load.statuses) == {200} for load in loads), [load.statuses for load in loads]

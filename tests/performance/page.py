@@ -1,0 +1,80 @@
+"""docs/performance.md and its plots, written from the figures of one run; nobody edits them by hand."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure as Plot
+
+from performance.figure import Figure
+from stack.settings import REPO
+
+PAGE = REPO / "docs" / "performance.md"
+_INK, _OURS, _THEIRS = "#1f2933", "#0b6e4f", "#9aa5b1"
+
+_INTRODUCTION = """\
+# Performance
+
+Written by `make bench`; do not edit. Every promise is a ratio of two things measured in the same run on the same
+machine, or a bound that a person would notice. What is compared takes turns in short windows, so that whatever else
+the machine does falls on both, and the median of the windows counts.
+
+Measured on {day}, {machine}, {cores} cores, all servers and the load on them.
+
+| figure | measured | promised | |
+|---|---|---|---|
+"""
+
+_METHOD = """
+## Method
+
+"""
+
+_READING = """
+Beyond one machine nothing here was measured. Load comes over kept-alive connections straight to a service, with the
+gateway's certificate, so that the gateway is not in these figures. The load generator is a Python process on the same
+cores and costs both sides the same. The code is in `tests/performance`, one file for each figure.
+"""
+
+
+def write(figures: Sequence[Figure]) -> Path:
+    """The page; its path."""
+    rows = [
+        f"| {figure.name} | {figure.value:.3g}{figure.unit} | {'≤' if figure.is_ceiling else '≥'} {figure.bound:g}"
+        f"{figure.unit} | {'kept' if figure.is_kept else '**missed**'} |\n"
+        for figure in figures
+    ]
+    head = _INTRODUCTION.format(
+        day=datetime.now(UTC).date().isoformat(), machine=platform.machine(), cores=os.cpu_count()
+    )
+    notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
+    plots = [f"\n![{figure.name}](performance/{_draw(figure)})\n" for figure in figures if figure.series]
+    PAGE.write_text(head + "".join(rows) + _METHOD + "".join(notes) + "".join(plots) + _READING, encoding="utf-8")
+    return PAGE
+
+
+def _draw(figure: Figure) -> str:
+    """One plot; its file's name beside the page. The same figures give the same bytes."""
+    mpl.rcParams["svg.hashsalt"] = "konci"
+    mpl.rcParams["font.family"] = "sans-serif"
+    plot = Plot(figsize=(7, 2.6), layout="constrained")
+    axes = plot.subplots()
+    for (name, values), colour in zip(figure.series.items(), (_OURS, _THEIRS), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=colour, marker="o" if len(values) < 20 else None, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title(figure.name, loc="left", fontsize=10, color=_INK)
+    axes.set_xlabel("window" if len(next(iter(figure.series.values()))) < 20 else "answers, fastest first", fontsize=8)
+    axes.set_ylabel("seconds" if figure.unit == " s" else "per second", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(frameon=False, fontsize=8)
+    name = (
+        "".join(sign if sign.isalnum() else "-" for sign in figure.name.lower()).strip("-").replace("--", "-") + ".svg"
+    )
+    folder = PAGE.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    plot.savefig(folder / name, metadata={"Date": None, "Creator": None})
+    return name

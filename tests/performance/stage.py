@@ -1,0 +1,47 @@
+"""Where the bench plays: a stack of its own with production's settings, hotels in it, and a look at its processes."""
+
+import os
+import ssl
+from pathlib import Path
+
+from stack.settings import REPO, Stack
+from support.hotel import Person
+from support.machine import Machine
+from support.workload import certificate
+
+SERVICES = ("auth", "tenant_data", "audit")
+
+
+def machine() -> Machine:
+    """The stack that `KONCI_BENCH_RUN`/`KONCI_BENCH_PORT` name, by default one of its own."""
+    run = Path(os.environ.get("KONCI_BENCH_RUN", str(REPO / ".run-bench")))
+    return Machine(Stack(run=run, port=int(os.environ.get("KONCI_BENCH_PORT", "28443"))))
+
+
+def headers(person: Person) -> dict[str, str]:
+    """What the gateway would pass on for `person`."""
+    return {
+        "Authorization": f"Bearer {person.token}",
+        "x-envoy-external-address": "127.0.0.1",
+        "x-request-id": "bench",
+        "User-Agent": "bench",
+    }
+
+
+def as_gateway(stack: Machine) -> ssl.SSLContext:
+    """TLS with the gateway's certificate: straight to a service, as the gateway comes."""
+    return certificate(stack, "gateway").client()
+
+
+def resident(stack: Machine, program: str) -> int:
+    """Bytes of memory that are the process's own (`Pss` of smaps_rollup: shared pages count by share)."""
+    for line in Path(f"/proc/{stack.pid(program)}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"the kernel tells no Pss of {program}")
+
+
+def processor_seconds(stack: Machine, program: str) -> float:
+    """What the process has spent on all cores."""
+    after_name = Path(f"/proc/{stack.pid(program)}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
