@@ -56,6 +56,9 @@ def test_common() -> None:
         "Hotel-Otter-2026!!",
         "lovelace.lovelace.1",
         "hotel otter hotel otter",
+        "MyKonci-MyKonci-24",
+        "concierge concierge",
+        "Hotel Reception Konci",
     ],
 )
 def test_little_more_than_a_name(text: str) -> None:
