@@ -83,6 +83,11 @@ def test_the_pointer_is_the_callers() -> None:
         "лунный чайник под мостом",
         "gläserne 🦦 Brücke über 9 Flüsse",
         "q7#Zr!" + GOOD * 3 + "z",
+        # No kind of character is asked for.
+        "lanternbesidetheestuary",
+        "LANTERN BESIDE AN ESTUARY",
+        "40917 63352 88146 20975",
+        "!~ %$ #| ;: ,. <> [( ?=",
     ],
 )
 def test_good(text: str) -> None:
