@@ -105,6 +105,17 @@ def is_a_pattern_of_somebody_elses_words(node: ast.AST, _: str) -> bool:
     return not isinstance(node.args[0], ast.Constant)
 
 
+def is_sql_from_pieces(node: ast.AST, path: str) -> bool:
+    """A statement that is put together where it is run; migrations name an owner, which no caller chooses."""
+    run = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare", "cursor"}
+    if not (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in run and node.args
+    ):
+        return False
+    made = isinstance(node.args[0], ast.JoinedStr | ast.BinOp) or name_of(node.args[0]).endswith((".format", ".join"))
+    return made and path.startswith(("services/", "libs/")) and path != "libs/guard/guard/migrate.py"
+
+
 def is_another_asker(node: ast.AST, path: str) -> bool:
     return name_of(node) in {"httpx2.Client", "httpx2.AsyncClient"} and path not in ASKERS
 
@@ -126,6 +137,7 @@ RULES: dict[Callable[[ast.AST, str], bool], str] = {
     is_another_hash: "hashlib.md5(data)",
     is_another_primitive: "from cryptography.hazmat.primitives.ciphers import modes",
     is_a_pattern_of_somebody_elses_words: "re.match(pattern, text)",
+    is_sql_from_pieces: "connection.fetch(f'SELECT {column}')",
     is_another_asker: "httpx2.AsyncClient()",
     is_a_file_opened_for_a_caller: "open(name)",
 }

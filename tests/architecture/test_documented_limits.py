@@ -78,6 +78,12 @@ def test_codes_are_counted_by_the_hour() -> None:
     assert hours(throttle.CODE.window) == 1
 
 
+def test_of_what_must_fit_together() -> None:
+    told = readme("tenant_data")
+    assert "`ended_at` is not before `started_at`" in told
+    assert "a page of those that match every given field" in told
+
+
 def test_of_a_body() -> None:
     assert http._BODY == 2**20
     assert "body up to 1 MiB" in readme("gateway")

@@ -38,8 +38,9 @@ def test_each_answer_says_what_it_is_and_is_no_page(otter: Hotel) -> None:
     for path, answer in told.items():
         expected = "application/json" if answer.status_code < 400 else "application/problem+json"
         if answer.status_code == 200 and "export" in path:
-            expected = "text/csv; charset=utf-8; header=present" if "csv" in path else "application/x-ndjson"
-            assert answer.headers["content-disposition"].startswith("attachment"), path
+            expected = "text/csv; charset=utf-8; header=present" if "csv" in path else "application/jsonl"
+            name = f"access-events.{path.partition('=')[2]}"
+            assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         assert answer.headers["content-type"] == expected, path
         assert SECURITY.items() <= dict(answer.headers).items(), path
 
