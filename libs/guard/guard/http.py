@@ -6,11 +6,9 @@ The caller's address is believed only from the gateway's certificate; nothing un
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.parse import parse_qsl
 
 import asyncpg
 import httpx2
@@ -23,7 +21,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
-from guard import errors, telemetry
+from guard import errors, query, telemetry
 from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
@@ -150,7 +148,7 @@ class _Edge:
             await send(message)
 
         try:
-            _require_each_once(scope["query_string"])
+            query.require_each_once(scope["query_string"])
             body = await _bounded(receive, headers)
             await self._app(scope, body, watched)
         except errors.Problem as problem:
@@ -176,14 +174,6 @@ def _named(state: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     if "access_event" in state:
         named.append((b"access-event", state["access_event"].encode()))
     return named
-
-
-def _require_each_once(query: bytes) -> None:
-    # Of two values of one name, one reader takes the first and another the last (parameter pollution).
-    names = Counter(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    repeated = [(pointer_of(name), "A parameter is given once") for name, times in names.items() if times > 1]
-    if repeated:
-        raise errors.Invalid(repeated)
 
 
 async def _bounded(receive: Receive, headers: Mapping[str, str]) -> Receive:
