@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pentest import report
+from pentest import report, target
 from pentest.evidence import Evidence, Probes, Test
+from support.machine import Machine
 
 _EVIDENCE = pytest.StashKey[Evidence]()
 _PROBES = pytest.StashKey[Probes]()
@@ -32,6 +33,13 @@ def probes(request: pytest.FixtureRequest) -> Probes:
 @pytest.fixture(scope="session")
 def evidence(pytestconfig: pytest.Config) -> Evidence:
     return _evidence(pytestconfig)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _against(stack: Machine, evidence: Evidence) -> None:
+    """Nothing here is attacked but this very stack, and the report says which build of it."""
+    target.confine()
+    evidence.builds |= target.builds(stack.stack)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -132,7 +132,7 @@ async def _owner_writes(stack: Machine, topic: Topic) -> bool:
     if "client_id" in value:
         value["client_id"] = client
     await _send(
-        stack, topic.owner, topic.name, value, key="heartbeat".encode() if kind == "Heartbeat" else client.encode()
+        stack, topic.owner, topic.name, value, key=b"heartbeat" if kind == "Heartbeat" else client.encode()
     )
     return True
 
