@@ -1,4 +1,4 @@
-"""05.2: the attack suite says in one line why it attacked nothing, and exits 2: down, half up, another's, another build.
+"""05.2: the attack suite says in one line why it attacked nothing, and exits 2: down, half up, another stack or build.
 
 It never reports safety for what it did not reach, and never leaves the loopback.
 """

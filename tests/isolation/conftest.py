@@ -8,6 +8,8 @@ import pytest
 
 from pentest import report, target
 from pentest.evidence import Evidence, Probes, Test
+from support.book import Book, Route, routes
+from support.hotel import Hotel, expect
 from support.machine import Machine
 
 _EVIDENCE = pytest.StashKey[Evidence]()
@@ -40,6 +42,27 @@ def _against(stack: Machine, evidence: Evidence) -> None:
     """Nothing here is attacked but this very stack, and the report says which build of it."""
     target.confine()
     evidence.builds |= target.builds(stack.stack)
+
+
+@pytest.fixture(scope="session")
+def all_routes(otter: Hotel, evidence: Evidence) -> list[Route]:
+    """Every route of the contract that the gateway serves."""
+    found = routes(expect(otter.http.get("/v1/openapi.json"), 200).json())
+    assert len(found) >= 40
+    evidence.serves("route", [route.title for route in found])
+    return found
+
+
+@pytest.fixture(scope="session")
+def own(otter: Hotel, all_routes: list[Route]) -> Book:
+    """The attacker's objects."""
+    return Book(otter, all_routes)
+
+
+@pytest.fixture(scope="session")
+def theirs(heron: Hotel, all_routes: list[Route]) -> Book:
+    """The victim's objects."""
+    return Book(heron, all_routes)
 
 
 @pytest.hookimpl(tryfirst=True)

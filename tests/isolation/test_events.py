@@ -102,7 +102,11 @@ async def stored(stack: Machine, *ids: str) -> list[dict[str, Any]]:
 
 async def await_stored(stack: Machine, event_id: str, within: float = 20) -> list[dict[str, Any]]:
     end = time.monotonic() + within
-    while not (rows := await stored(stack, event_id)) and time.monotonic() < end:
+    rows: list[dict[str, Any]] = []
+    while time.monotonic() < end:
+        rows = await stored(stack, event_id)
+        if rows:
+            break
         await asyncio.sleep(0.1)
     return rows
 
@@ -131,9 +135,7 @@ async def _owner_writes(stack: Machine, topic: Topic) -> bool:
     value = access(topic.owner, UUID(client)) if kind == "AccessEvent" else example(kind)
     if "client_id" in value:
         value["client_id"] = client
-    await _send(
-        stack, topic.owner, topic.name, value, key=b"heartbeat" if kind == "Heartbeat" else client.encode()
-    )
+    await _send(stack, topic.owner, topic.name, value, key=b"heartbeat" if kind == "Heartbeat" else client.encode())
     return True
 
 

@@ -19,6 +19,12 @@ from support.machine import Machine
 from support.workload import bare_context
 
 MARK = "smuggled"
+NAMING = (
+    "x-client-id", "x-tenant-id", "x-user-id", "x-jwt-payload", "x-forwarded-for", "x-forwarded-client-cert",
+    "x-real-ip", "x-envoy-external-address", "x-envoy-original-path", "x-request-id", "x-original-url", "x-rewrite-url",
+    "forwarded", "via", "true-client-ip", "cf-connecting-ip", "client-ip", "fastly-client-ip", "proxy", "traceparent",
+    "baggage",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,76 +56,79 @@ def _control(front: Edge, probes: Probes, sid: str) -> None:
 INNER = f"GET /internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def _http1(bearer: str) -> dict[str, str]:
-    """Requests that two readers may end at different places; each hides a second one."""
-    head = (
-        f"POST /v1/guests HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\n"
-    )
-    length = len(INNER)
-    chunked = "0\r\n\r\n" + INNER
-    return {
-        "a length and chunks (CL.TE)": f"{head}Content-Length: {len(chunked)}\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}",
-        "chunks and a length (TE.CL)": f"{head}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n{length:x}\r\n{INNER}\r\n0\r\n\r\n",
-        "chunks twice": f"{head}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n{chunked}",
-        "chunks by another name": f"{head}Transfer-Encoding: xchunked\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "chunks with a tab": f"{head}Transfer-Encoding:\tchunked\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "chunks with a space before the colon": f"{head}Transfer-Encoding : chunked\r\nContent-Length: {len(chunked)}\r\n\r\n{chunked}",
-        "chunks on a folded line": f"{head}Transfer-Encoding:\r\n chunked\r\nContent-Length: {len(chunked)}\r\n\r\n{chunked}",
-        "two lengths": f"{head}Content-Length: 0\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "two lengths in one": f"{head}Content-Length: 0, {length}\r\n\r\n{INNER}",
-        "a length with a sign": f"{head}Content-Length: +{length}\r\n\r\n{INNER}",
-        "a length in hex": f"{head}Content-Length: 0x0\r\n\r\n{INNER}",
-        "a length below zero": f"{head}Content-Length: -1\r\n\r\n{INNER}",
-        "a chunk size that overflows": f"{head}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{INNER}",
-        "a chunk size with a sign": f"{head}Transfer-Encoding: chunked\r\n\r\n-1\r\n{INNER}",
-        "a line end in a header's value": f"{head}X-A: b\r\n\r\n{INNER}",
-        "a bare line feed": f"{head}X-A: b\nTransfer-Encoding: chunked\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "a NUL in a value": f"{head}X-A: a\0b\r\nContent-Length: 0\r\n\r\n",
-        "a body on a GET": f"GET /v1/guests HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "another protocol": f"{head}Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: {length}\r\n\r\n{INNER}",
-        "a protocol of the past": f"POST /v1/guests HTTP/0.9\r\n\r\n{INNER}",
-    }  # fmt: skip
+LENGTH = len(INNER)
+HIDDEN = "0\r\n\r\n" + INNER
+# Requests that two readers may end at different places: header lines, and a body that hides a second request.
+ENDS = {
+    "a length and chunks (CL.TE)": (f"Content-Length: {len(HIDDEN)}\r\nTransfer-Encoding: chunked", HIDDEN),
+    "chunks and a length (TE.CL)": (
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+        f"{LENGTH:x}\r\n{INNER}\r\n0\r\n\r\n",
+    ),
+    "chunks twice": ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", HIDDEN),
+    "chunks by another name": (f"Transfer-Encoding: xchunked\r\nContent-Length: {LENGTH}", INNER),
+    "chunks with a tab": (f"Transfer-Encoding:\tchunked\r\nContent-Length: {LENGTH}", INNER),
+    "chunks before a space": (f"Transfer-Encoding : chunked\r\nContent-Length: {len(HIDDEN)}", HIDDEN),
+    "chunks on a folded line": (f"Transfer-Encoding:\r\n chunked\r\nContent-Length: {len(HIDDEN)}", HIDDEN),
+    "two lengths": (f"Content-Length: 0\r\nContent-Length: {LENGTH}", INNER),
+    "two lengths in one": (f"Content-Length: 0, {LENGTH}", INNER),
+    "a length with a sign": (f"Content-Length: +{LENGTH}", INNER),
+    "a length in hex": ("Content-Length: 0x0", INNER),
+    "a length below zero": ("Content-Length: -1", INNER),
+    "a chunk size that overflows": ("Transfer-Encoding: chunked", f"ffffffffffffffff1\r\n{INNER}"),
+    "a chunk size with a sign": ("Transfer-Encoding: chunked", f"-1\r\n{INNER}"),
+    "a chunk extension that ends a line": ("Transfer-Encoding: chunked", f"1;a=b\nx\r\n0\r\n\r\n{INNER}"),
+    "a bare line feed": (f"X-A: b\nTransfer-Encoding: chunked\r\nContent-Length: {LENGTH}", INNER),
+    "a NUL in a value": ("X-A: a\0b\r\nContent-Length: 0", ""),
+    "another protocol": (
+        f"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: {LENGTH}",
+        INNER,
+    ),
+}
 
 
 def test_a_request_inside_a_request(front: Edge, probes: Probes) -> None:
     with front.client() as http:
         http.get(f"/v1/calls/{MARK}", headers=front.bearer(sid="look"))
     probes.allowed("what does reach a service is seen", _reached(front) == [f"/v1/calls/{MARK}"])
-    for number, (case, raw) in enumerate(_http1(front.bearer(sid="inside")["Authorization"]).items()):
-        answer = front.raw(raw.encode("latin-1"))
-        inner = _reached(front)
-        # A second answer may come when the gateway itself reads two requests: then it routes the second, to nowhere.
-        probes.denied(f"HTTP/1.1: {case}", not inner, inner)
-        probes.denied("more answers than requests that it may read", _answers(answer) <= 2, answer)
+    bearer = front.bearer(sid="inside")["Authorization"]
+    for number, (case, (lines, body)) in enumerate(ENDS.items()):
+        for method in ("POST", "GET"):
+            start = f"{method} /v1/guests HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\n"
+            answer = front.raw(f"{start}Content-Type: application/json\r\n{lines}\r\n\r\n{body}".encode("latin-1"))
+            inner = _reached(front)
+            probes.denied(f"HTTP/1.1: {case}", not inner, inner)
+            # The gateway itself may read two requests: then it answers the second, which leads nowhere.
+            probes.denied("more answers than requests", answer.count(b"HTTP/1.1 ") <= 2, answer)
         _control(front, probes, f"control-{number}")
 
 
 def test_who_is_asked(front: Edge, probes: Probes) -> None:
     """Whatever host is named, in whatever form, the same routes and the same rules."""
-    bearer = front.bearer(sid="host")["Authorization"]
-    good = f"Authorization: {bearer}\r\n"
+    inner, auth = f"/internal/{MARK}", front.stack.port_of("auth")
     forms = {
-        "an absolute address": f"GET https://elsewhere.example/internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "an absolute address of plain HTTP": f"GET http://localhost/internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "two hosts": f"GET /internal/{MARK} HTTP/1.1\r\nHost: localhost\r\nHost: tenant-data\r\n{good}\r\n",
-        "no host": f"GET /internal/{MARK} HTTP/1.1\r\n{good}\r\n",
-        "a host with a path": f"GET /internal/{MARK} HTTP/1.1\r\nHost: localhost/internal\r\n{good}\r\n",
-        "another host": f"GET /internal/{MARK} HTTP/1.1\r\nHost: 127.0.0.1:8200\r\n{good}\r\n",
-        "only an authority": f"CONNECT localhost:{front.stack.port_of('auth')} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "an asterisk": f"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "dots": f"GET /v1/guests/../../internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "encoded dots": f"GET /v1/guests/%2e%2e/%2e%2e/internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "twice encoded dots": f"GET /v1/guests/%252e%252e/internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "encoded slashes": f"GET /v1/guests%2f..%2f..%2finternal%2f{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "backslashes": f"GET /v1/guests\\..\\..\\internal\\{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "two slashes": f"GET //internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "a fragment": f"GET /v1/guests#/../internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "a parameter in the path": f"GET /v1;x=/../internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "a tab in the line": f"GET /v1/guests\t/internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
-        "a space in the path": f"GET /v1/guests /internal/{MARK} HTTP/1.1\r\nHost: localhost\r\n{good}\r\n",
+        "an absolute address": (f"GET https://elsewhere.example{inner}", "Host: localhost"),
+        "an absolute address of plain HTTP": (f"GET http://localhost{inner}", "Host: localhost"),
+        "two hosts": (f"GET {inner}", "Host: localhost\r\nHost: tenant-data"),
+        "no host": (f"GET {inner}", "Accept: a"),
+        "a host with a path": (f"GET {inner}", "Host: localhost/internal"),
+        "another host": (f"GET {inner}", "Host: 127.0.0.1:8200"),
+        "only an authority": (f"CONNECT localhost:{auth}", "Host: localhost"),
+        "an asterisk": ("OPTIONS *", "Host: localhost"),
+        "dots": (f"GET /v1/guests/../..{inner}", "Host: localhost"),
+        "encoded dots": (f"GET /v1/guests/%2e%2e/%2e%2e{inner}", "Host: localhost"),
+        "twice encoded dots": (f"GET /v1/guests/%252e%252e{inner}", "Host: localhost"),
+        "encoded slashes": (f"GET /v1/guests%2f..%2f..%2finternal%2f{MARK}", "Host: localhost"),
+        "backslashes": (f"GET /v1/guests\\..\\..\\internal\\{MARK}", "Host: localhost"),
+        "two slashes": (f"GET /{inner}", "Host: localhost"),
+        "a fragment": (f"GET /v1/guests#/..{inner}", "Host: localhost"),
+        "a parameter in the path": (f"GET /v1;x=/..{inner}", "Host: localhost"),
+        "a tab in the line": (f"GET /v1/guests\t{inner}", "Host: localhost"),
+        "a space in the path": (f"GET /v1/guests {inner}", "Host: localhost"),
     }
-    for number, (case, raw) in enumerate(forms.items()):
-        answer = front.raw(raw.encode())
+    bearer = front.bearer(sid="host")["Authorization"]
+    for number, (case, (line, host)) in enumerate(forms.items()):
+        answer = front.raw(f"{line} HTTP/1.1\r\n{host}\r\nAuthorization: {bearer}\r\n\r\n".encode())
         probes.denied(f"a path or host: {case}", not _reached(front), answer)
         _control(front, probes, f"path-{number}")
 
@@ -178,12 +187,9 @@ def test_http2_that_becomes_http1(front: Edge, probes: Probes) -> None:
 
 
 def test_headers_that_name_somebody(front: Edge, probes: Probes) -> None:
-    """No header of a caller's that a service could take for the gateway's arrives: single, twice, joined, by any spelling."""
-    named = ("x-client-id", "x-tenant-id", "x-user-id", "x-jwt-payload", "x-forwarded-for", "x-forwarded-client-cert", "x-real-ip",
-             "x-envoy-external-address", "x-envoy-original-path", "x-request-id", "x-original-url", "x-rewrite-url", "forwarded",
-             "via", "true-client-ip", "cf-connecting-ip", "client-ip", "fastly-client-ip", "proxy", "traceparent", "baggage")  # fmt: skip
+    """No header that a service could take for the gateway's arrives: single, twice, joined, by any spelling."""
     with front.client() as http:
-        for name in named:
+        for name in NAMING:
             for spelled in (name, name.upper(), name.title()):
                 for value in (MARK, f"{MARK}, {MARK}", f'"{MARK}"'):
                     headers = [*front.bearer(sid="named").items(), (spelled, value), (spelled, MARK)]
@@ -218,14 +224,13 @@ def test_two_tokens_in_one_request(front: Edge, probes: Probes) -> None:
         "good, then forged": (good, forged),
         "two good ones": (good, other),
     }.items():
+        start = "GET /v1/guests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         lines = "".join(f"Authorization: Bearer {value}\r\n" for value in values)
-        answer = front.raw(f"GET /v1/guests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n".encode())
+        answer = front.raw(f"{start}{lines}\r\n".encode())
         probes.denied(
             f"two tokens: {case}", not answer.startswith(b"HTTP/1.1 200") or forged.encode() not in answer, answer
         )
-        joined = front.raw(
-            f"GET /v1/guests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {', Bearer '.join(values)}\r\n\r\n".encode()
-        )
+        joined = front.raw(f"{start}Authorization: Bearer {', Bearer '.join(values)}\r\n\r\n".encode())
         probes.denied(f"two tokens in one header: {case}", joined.startswith(b"HTTP/1.1 401"), joined)
     _control(front, probes, "tokens")
 

@@ -1,4 +1,4 @@
-"""02.1, 02.3: a sealed value opens where it belongs and nowhere else, and no service or client opens with another's key.
+"""02.1, 02.3: a sealed value opens where it belongs and nowhere else, and nobody opens with another's key.
 
 On the real rows of the real databases. Every sealed column that the catalogues know is tried; a new one is tried too.
 """

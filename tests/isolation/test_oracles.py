@@ -1,6 +1,6 @@
 """03.4: what is another client's and what never was cannot be told apart: not by a byte, not by a header, not by time.
 
-Time is measured at the service itself, where the signal is strongest, in pairs of random order, and judged by Welch's t.
+Time is measured at the service itself, where the signal is strongest, in pairs of random order; Welch's t judges.
 """
 
 import json

@@ -107,14 +107,14 @@ class _Single:
 async def test_between_transactions_of_one_connection(
     service: Door, otter: Hotel, heron: Hotel, probes: Probes
 ) -> None:
-    """Not even the pool's reset is needed: the seal ends with its transaction, committed, rolled back or to a savepoint."""
+    """Not even the pool's reset is needed: the seal ends with its transaction, committed or rolled back."""
     seal = "SELECT coalesce(current_setting('guard.seal', true), '')"
     async with service.pools.request.acquire() as connection:
         single = _Single(connection)
         for turn in range(12):
             hotel = (otter, heron)[turn % 2]
             try:
-                async with tenant.transaction(single, caller(hotel.client_id), service.seal_key) as open_:  # type: ignore[arg-type]
+                async with tenant.transaction(single, caller(hotel.client_id), service.seal_key) as open_:
                     own = await open_.fetchval("SELECT guard.client_id()")
                     probes.allowed("its own client inside", own == hotel.client_id, own)
                     await open_.execute("SAVEPOINT s; SELECT set_config('guard.seal', '', true); ROLLBACK TO s")
@@ -137,7 +137,7 @@ async def test_one_statement_prepared_once(inside: Door, otter: Hotel, heron: Ho
         single = _Single(connection)
         for turn in range(24):
             hotel = (otter, heron)[turn % 2]
-            async with tenant.transaction(single, caller(hotel.client_id), inside.seal_key) as open_:  # type: ignore[arg-type]
+            async with tenant.transaction(single, caller(hotel.client_id), inside.seal_key) as open_:
                 rows = await open_.fetch("SELECT client_id FROM guest WHERE $1::text IS NOT NULL", "x")
             seen = {row["client_id"] for row in rows}
             probes.denied("another client's plan", seen <= {hotel.client_id}, seen, table="tenant_data: guest")

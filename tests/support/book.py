@@ -1,11 +1,12 @@
 """The object book: for every route of the contract, a request of its owner that succeeds, with objects made for it.
 
 Nothing here names a collection. An id comes from the `POST` of the collection that its path begins with, or from its
-list; a body from the schema. Only what no schema can tell (a password, a code) is a ceremony below, by its route.
+list; a body from the schema. Only what no schema can tell (a password, a code) is a ceremony, by its route.
 """
 
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,8 +14,8 @@ from uuid import uuid4
 
 import httpx2
 
-from support.hotel import PASSWORD, Authenticator, Hotel, Person, activate, expect, invite
-from support.newcomer import newcomer
+from support.ceremonies import CEREMONIES
+from support.hotel import Hotel, Person
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -94,13 +95,14 @@ class Ask:
         return sender.request(told.pop("method", self.route.method), path, **told)
 
     def by_owner(self, **options: Any) -> httpx2.Response:
-        sender = self.person or _anonymous(options)
-        return self.send(sender, **options)
-
-
-def _anonymous(options: dict[str, Any]) -> httpx2.Client:
-    http: httpx2.Client = options.pop("http")
-    return http
+        """By whom it belongs to, who comes back when told to (`Retry-After`), as any client would."""
+        assert self.person is not None, f"{self.route.title} needs nobody"
+        for _ in range(3):
+            answer = self.send(self.person, **options)
+            if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                return answer
+            time.sleep(int(answer.headers.get("retry-after", "1")))
+        return answer
 
 
 @dataclass
@@ -111,14 +113,15 @@ class Book:
     all_routes: list[Route]
     made: set[str] = field(default_factory=set)  # every id of the hotel that an answer named
 
-    def asks(self) -> Iterator[Ask]:
-        for route in self.all_routes:
-            yield self.ask(route)
+    def with_ids(self) -> Iterator[Route]:
+        """The routes that take an id in their path."""
+        yield from (route for route in self.all_routes if route.ids)
 
     def ask(self, route: Route) -> Ask:
         """A request for `route` that its owner may make, with objects of its own."""
         if route.title in CEREMONIES:
-            return CEREMONIES[route.title](self, route)
+            person, ids, body = CEREMONIES[route.title](self.hotel)
+            return Ask(route, person, ids, body)
         ids = self.path_ids(route)
         return Ask(route, self.hotel.admin, ids, self.body(route), self._query(route))
 
@@ -149,7 +152,7 @@ class Book:
             tried.append(f"GET {collection}: {answer.status_code} {answer.text[:200]}")
         raise NotInTheBook(
             f"no object of {collection} could be made ({'; '.join(tried) or 'no POST and no GET'}): "
-            "give its schema `examples`, or add a ceremony to tests/support/book.py"
+            "give its schema `examples`, or add a ceremony to tests/support/ceremonies.py"
         )
 
     def body(self, route: Route, **changes: Any) -> dict[str, Any] | None:
@@ -196,7 +199,7 @@ class Book:
             (part["id"] for part in shown.values() if isinstance(part, dict) and "id" in part), None
         )
         if found is None:
-            raise NotInTheBook(f"the answer of {collection} names no id: add a ceremony to tests/support/book.py")
+            raise NotInTheBook(f"the answer of {collection} names no id: add a ceremony to tests/support/ceremonies.py")
         self.made.add(str(found))
         return str(found)
 
@@ -220,20 +223,15 @@ class Book:
 
     def _value(self, route: Route, name: str, schema: Mapping[str, Any]) -> Any:
         schema = _first(route.resolved(schema))
-        for known in ("const", "default"):
-            if schema.get(known) is not None:
-                return schema[known]
-        if listed := schema.get("enum") or schema.get("examples"):
+        if listed := [schema["const"]] if "const" in schema else schema.get("enum") or schema.get("examples"):
             return listed[0]
         kind = schema.get("type")
         if kind == "object" or "properties" in schema:
             return self._object_of(route, schema)
         if kind == "array":
             return [self._value(route, name, schema["items"])] if schema.get("items") else []
-        if kind in ("integer", "number"):
-            return schema.get("minimum", 1)
-        if kind == "boolean":
-            return True
+        if kind in ("integer", "number", "boolean"):
+            return schema.get("minimum", 1) if kind != "boolean" else True
         return _text(name, schema)
 
 
@@ -251,87 +249,6 @@ def _text(name: str, schema: Mapping[str, Any]) -> str:
     if "email" in name:
         return f"book-{secrets.token_hex(5)}@example.com"
     return f"book {secrets.token_hex(4)}"[: schema.get("maxLength", 64)]
-
-
-# --- what no schema can tell: routes that need a password, a code or a secret that was given out before ---
-
-
-def _person(book: Book) -> Person:
-    """Somebody of the hotel whose credentials may be spent."""
-    email, token = invite(book.hotel.admin, "agent")
-    return activate(book.hotel.http, email, "agent", token)
-
-
-def _sign_in(book: Book, route: Route) -> Ask:
-    person = book.hotel.agent
-    return Ask(route, None, body={"email": person.email, "password": person.password})
-
-
-def _challenge(book: Book, route: Route) -> Ask:
-    person = _person(book)
-    answer = expect(person.enter_password(), 202)
-    assert person.totp is not None
-    return Ask(route, None, body={"challenge": answer.json()["challenge"], "code": person.totp.code()})
-
-
-def _refresh(book: Book, route: Route) -> Ask:
-    return Ask(route, None, body={"refresh_token": newcomer(book.hotel).session["refresh_token"]})
-
-
-def _activate(book: Book, route: Route) -> Ask:
-    _, token = invite(book.hotel.admin, "viewer")
-    return Ask(route, None, body={"token": token, "password": PASSWORD})
-
-
-def _password(book: Book, route: Route) -> Ask:
-    person = _person(book)
-    return Ask(route, person, body={"current_password": person.password, "new_password": f"{PASSWORD} and more"})
-
-
-def _enrol(book: Book, route: Route) -> Ask:
-    return Ask(route, newcomer(book.hotel))
-
-
-def _confirm(book: Book, route: Route) -> Ask:
-    person = newcomer(book.hotel)
-    offer = expect(person.post("/v1/users/me/totp"), 200, 201).json()
-    return Ask(route, person, body={"code": Authenticator(offer["secret"]).code()})
-
-
-def _remove(book: Book, route: Route) -> Ask:
-    person = _person(book)
-    assert person.totp is not None
-    person.totp.last_step -= 2
-    return Ask(route, person, body={"password": person.password, "code": person.recovery_codes[0]})
-
-
-def _of_somebody(book: Book, route: Route) -> Ask:
-    return Ask(route, _person(book))
-
-
-def _public(_: Book, route: Route) -> Ask:
-    return Ask(route, None)
-
-
-def _own_session(book: Book, route: Route) -> Ask:
-    person = _person(book)
-    return Ask(route, person, (str(person.session["session_id"]),))
-
-
-CEREMONIES = {
-    "POST /v1/sessions": _sign_in,
-    "POST /v1/sessions/challenge": _challenge,
-    "POST /v1/sessions/refresh": _refresh,
-    "POST /v1/users/activate": _activate,
-    "PUT /v1/users/me/password": _password,
-    "POST /v1/users/me/totp": _enrol,
-    "POST /v1/users/me/totp/confirm": _confirm,
-    "DELETE /v1/users/me/totp": _remove,
-    "DELETE /v1/sessions": _of_somebody,
-    "DELETE /v1/sessions/current": _of_somebody,
-    "DELETE /v1/sessions/{session_id}": _own_session,
-    "GET /.well-known/jwks.json": _public,
-}
 
 
 def as_of(ask: Ask, **changes: Any) -> Ask:

@@ -16,7 +16,8 @@ import asyncpg
 
 # Tables of a client: they have its column, and do not say that they are the platform's.
 TABLES = """
-    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS bound
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name,
+           coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS bound
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
        AND coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'platform: %'
@@ -34,7 +35,8 @@ _KEYS = """
       FROM pg_index i WHERE i.indrelid = $1 AND i.indisunique ORDER BY i.indisprimary DESC
 """
 _REFERENCES = """
-    SELECT (SELECT format('%I.%I', relnamespace::regnamespace, relname) FROM pg_class WHERE oid = k.confrelid) AS parent,
+    SELECT (SELECT format('%I.%I', p.relnamespace::regnamespace, p.relname)
+              FROM pg_class p WHERE p.oid = k.confrelid) AS parent,
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY c (number, place)
                    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number ORDER BY c.place) AS columns,
            ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY c (number, place)
@@ -43,7 +45,7 @@ _REFERENCES = """
 """
 _BY_TYPE: dict[str, Any] = {
     "varchar": "x", "int2": 1, "int4": 1, "int8": 1, "numeric": 1, "float8": 1.0, "bool": False,
-    "_text": [], "_uuid": [], "jsonb": "{}", "json": "{}", "inet": "127.0.0.1", "date": datetime(2026, 1, 1, tzinfo=UTC),
+    "_text": [], "_uuid": [], "jsonb": "{}", "json": "{}", "inet": "127.0.0.1",
 }  # fmt: skip
 
 Row = Mapping[str, Any]
