@@ -15,6 +15,7 @@ from support.machine import Machine
 _EVIDENCE = pytest.StashKey[Evidence]()
 _PROBES = pytest.StashKey[Probes]()
 _BEGAN = pytest.StashKey[float]()
+_ASKED = pytest.StashKey[set[str]]()
 _HERE = Path(__file__).parent
 
 
@@ -118,8 +119,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(evidence.summary())
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_ASKED] = {item.nodeid for item in session.items if _is_ours(item)}
+
+
 def _is_whole(session: pytest.Session, evidence: Evidence) -> bool:
-    """Whether every file of the suite ran, and nothing was picked out: a part of it is no report."""
+    """Whether every file of the suite ran, to its end, and nothing was picked out: a part of it is no report."""
     files = {path.stem for path in _HERE.glob("test_*.py")}
-    chosen = session.config.option
-    return files == {test.file for test in evidence.tests.values()} and not chosen.keyword and not chosen.markexpr
+    option = session.config.option
+    ran = {test.file for test in evidence.tests.values()}
+    return (
+        ran == files
+        and not (option.keyword or option.markexpr or option.deselect)
+        and (set(evidence.tests) == session.config.stash.get(_ASKED, set()))
+    )
