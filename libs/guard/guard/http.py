@@ -87,8 +87,8 @@ def _looks() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
-    async def is_alive() -> dict[str, str]:
-        return {"status": "alive"}
+    async def is_alive(request: Request) -> dict[str, str]:
+        return {"status": "alive", "build": request.app.state.build}
 
     @router.get("/readyz")
     async def is_ready(request: Request) -> dict[str, str]:

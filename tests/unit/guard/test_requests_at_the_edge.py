@@ -77,6 +77,7 @@ async def lifespan(api: FastAPI) -> AsyncIterator[None]:
 def api() -> FastAPI:
     made = http.app("things", [router], lifespan=lifespan)
     made.state.checks = []
+    made.state.build = "0123456789abcdef"
     return made
 
 
@@ -280,7 +281,7 @@ class TestWhoAsks:
 
 class TestLooks:
     async def test_alive_ready_and_measured(self, api: FastAPI, gateway: httpx2.AsyncClient) -> None:
-        assert (await gateway.get("/healthz")).status_code == 200
+        assert (await gateway.get("/healthz")).json() == {"status": "alive", "build": "0123456789abcdef"}
         assert (await gateway.get("/readyz")).status_code == 200
         await gateway.get(f"/v1/things/{ID}")
         measured = (await gateway.get("/metrics")).text
