@@ -74,6 +74,11 @@ def test_of_the_gateway(promise: str) -> None:
     assert promise in readme("gateway")
 
 
+def test_of_sessions_at_once() -> None:
+    """They have no limit, and the README says so; tests/integration/auth/test_sessions.py begins four."""
+    assert "A user has as many sessions at once as it begins: none ends another" in readme("auth")
+
+
 def test_codes_are_counted_by_the_hour() -> None:
     assert hours(throttle.CODE.window) == 1
 
