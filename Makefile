@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test lint types
+.PHONY: help install up down status demo test pentest lint types
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: up ## Two hotels, their dialogues, and their access logs
 
 test: install ## All tests, on a stack of their own beside a running one
 	@.venv/bin/python -m pytest
+
+pentest: install ## Attack a stack of its own in every way the isolation suite knows; writes reports/
+	@PYTHONPATH=tests .venv/bin/python -m pentest
 
 lint: install ## Style, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports

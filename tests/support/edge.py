@@ -38,11 +38,12 @@ from stack.settings import SERVICES, Stack
 from support.machine import wait_until
 
 SECURITY = {
-    "strict-transport-security": "max-age=63072000",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; sandbox",
 }
 
 

@@ -21,7 +21,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
-from guard import errors, telemetry
+from guard import errors, query, telemetry
 from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
@@ -87,8 +87,8 @@ def _looks() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
-    async def is_alive() -> dict[str, str]:
-        return {"status": "alive"}
+    async def is_alive(request: Request) -> dict[str, str]:
+        return {"status": "alive", "build": request.app.state.build}
 
     @router.get("/readyz")
     async def is_ready(request: Request) -> dict[str, str]:
@@ -148,6 +148,7 @@ class _Edge:
             await send(message)
 
         try:
+            query.require_each_once(scope["query_string"])
             body = await _bounded(receive, headers)
             await self._app(scope, body, watched)
         except errors.Problem as problem:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from events.stored import Stored
-from guard import database, errors, http, idempotency, outbox, telemetry, tenant, vault
+from guard import build, database, errors, http, idempotency, outbox, telemetry, tenant, vault
 from guard.access import Door
 from guard.access_token import TokenVerifier
 from guard.clock import Clock
@@ -50,6 +50,7 @@ class Runtime:
     door: Door
     identity: Identity
     revocations: Revocations
+    build: str
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _is_stopping: bool = False
 
@@ -70,6 +71,7 @@ class Runtime:
         api.state.runtime = self
         api.state.door = self.door
         api.state.identity = self.identity
+        api.state.build = self.build
         api.state.checks = [self._database_answers, self._revocations_are_known]
 
     async def _database_answers(self) -> None:
@@ -112,6 +114,7 @@ class Runtime:
 async def start(settings: Settings, certificate: Certificate, clock: Clock | None = None) -> AsyncIterator[Runtime]:
     """All parts, running; waits for OpenBao, then starts the relay and the readers every service has."""
     clock = clock or Clock()
+    running = build.digest(settings.service)  # now: a file that is edited later is not what runs
     async with AsyncExitStack() as stack:
         secrets = await stack.enter_async_context(vault.connect(settings, certificate))
         seal_key = await _seal_key(secrets)
@@ -124,7 +127,9 @@ async def start(settings: Settings, certificate: Certificate, clock: Clock | Non
         keyring = Keyring(secrets, settings.service, lifetime=settings.key_cache_seconds)
         door = Door(settings.service, pools, seal_key, keyring, clock, relay)
         identity = Identity(verifier, revocations.is_revoked, clock)
-        runtime = Runtime(settings, clock, certificate, secrets, pools, kafka, peers, door, identity, revocations)
+        runtime = Runtime(
+            settings, clock, certificate, secrets, pools, kafka, peers, door, identity, revocations, running
+        )
         stack.push_async_callback(runtime._stop)  # noqa: SLF001 - its own constructor
         runtime.background(relay.run(pools.job), "relay")
         runtime.background(revocations.run(), "revocations")

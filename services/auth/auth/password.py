@@ -24,7 +24,9 @@ SHORTEST = 15  # as the only factor (SP 800-63B-4, 3.1.1.2)
 SHORTEST_WITH_TOTP = 12
 _SCORE = 3  # of zxcvbn's 0 to 4: "safely unguessable" begins here
 _SCORED = 72  # characters; zxcvbn's time grows with the square of the length, and it refuses more
-_REST = 8  # characters that must remain once a word that everybody knows is taken out
+# What somebody would try first here, of the product and its trade (ASVS 6.1.2); documented in README.md.
+CONTEXT_WORDS = ("MyKonci", "Konci", "concierge", "hotel", "reception")
+_REST = 8  # characters that must remain once the words that everybody knows are taken out
 _WORKERS = 2
 _QUEUE = 64  # requests that may wait for a hash before others are sent away
 
@@ -57,10 +59,11 @@ def check(password: str, known_words: Iterable[str], *, may_be_short: bool, poin
     normalised = normalise(password)
     if normalised.casefold() in _COMMON:
         raise errors.TooGuessable("The password is on the list of common passwords.", pointer)
-    words = _words(known_words)
+    words = _words([*known_words, *CONTEXT_WORDS])
     plain = _plain(normalised)
-    if any(word == plain or (word in plain and len(plain.replace(word, "")) < _REST) for word in words):
-        raise errors.TooGuessable("The password is little more than the e-mail address or a name.", pointer)
+    rest = _without(plain, words)
+    if rest != plain and len(rest) < _REST:
+        raise errors.TooGuessable("The password is little more than an e-mail address or a name.", pointer)
     if _score(normalised, words) < _SCORE:
         raise errors.TooGuessable("The password is too easy to guess: use several unrelated words.", pointer)
 
@@ -80,6 +83,13 @@ def _words(known: Iterable[str]) -> list[str]:
         normalised = normalise(text)
         found.update(_plain(part) for part in (normalised, *re.split(r"[\W_]+", normalised)))
     return sorted(word for word in found if len(word) > 3)  # noqa: PLR2004 - shorter words are in every password
+
+
+def _without(text: str, words: list[str]) -> str:
+    # The longest first: a name goes as a whole before its parts do.
+    for word in sorted(words, key=len, reverse=True):
+        text = text.replace(word, "")
+    return text
 
 
 def _score(password: str, words: list[str]) -> int:

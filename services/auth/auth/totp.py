@@ -12,7 +12,10 @@ from pyotp.exceptions import OTPVerificationError
 ISSUER = "MyKonci"
 CODES = 10
 _WINDOW = 1  # steps before and after: RFC 6238, 5.2 allows one for slow typing, and clocks drift both ways
-_RECOVERY_CHARACTERS = 16  # of base32: 80 bits, beyond guessing from a bare hash
+# Of base32: 140 bits. With fewer than 112, a bare hash could be guessed back (ASVS 6.5.2, 11.5.1; SP 800-63B-4,
+# 3.1.2.2).
+_RECOVERY_CHARACTERS = 28
+_GIVEN_BEFORE = 16  # what was given out until November 2026 is good until it is used or replaced
 _CODE = re.compile(r"[0-9]{6}")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -38,14 +41,14 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 
 
 def new_recovery_codes() -> list[str]:
-    """Ten codes like `ABCD-EFGH-IJKL-MNOP`."""
+    """Ten codes like `ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23`."""
     return [_grouped("".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_CHARACTERS))) for _ in range(CODES)]
 
 
 def recovery_hash(user_id: UUID, code: str) -> bytes | None:
     """What is stored of a recovery code, as it was typed; None when it cannot be one."""
     letters = re.sub(r"[\s-]", "", code).upper()
-    if len(letters) != _RECOVERY_CHARACTERS or not set(letters) <= set(_ALPHABET):
+    if len(letters) not in {_RECOVERY_CHARACTERS, _GIVEN_BEFORE} or not set(letters) <= set(_ALPHABET):
         return None
     return hashlib.sha256(user_id.bytes + letters.encode()).digest()
 

@@ -22,6 +22,11 @@ async def test_a_wrong_password(hasher: Hasher) -> None:
     assert not await hasher.matches(await hasher.hash(TEXT), TEXT + " ")
 
 
+@pytest.mark.parametrize("other", [TEXT.upper(), TEXT.title(), f" {TEXT}", TEXT.replace(" ", ""), TEXT[:-1]])
+async def test_another_case_or_another_space(hasher: Hasher, other: str) -> None:
+    assert not await hasher.matches(await hasher.hash(TEXT), other)
+
+
 async def test_no_stored_hash(hasher: Hasher) -> None:
     assert not await hasher.matches(None, TEXT)
 

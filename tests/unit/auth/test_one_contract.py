@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 
 from auth.documents import merged
 from auth.routes import router
+from support.routes import action, routes
 
 # Who may ask without a token: whoever brings a secret of its own, and whoever reads what is everybody's.
 WITHOUT_TOKEN = {
@@ -49,27 +49,11 @@ def test_every_reference_leads_somewhere() -> None:
     assert references <= set(whole["components"]["schemas"])
 
 
-def asks_for_a_right(dependant: Dependant) -> bool:
-    called = getattr(dependant.call, "__qualname__", "")
-    return called.startswith("may.") or any(asks_for_a_right(inner) for inner in dependant.dependencies)
-
-
-def routes(api: FastAPI):
-    waiting = list(api.routes)
-    while waiting:
-        route = waiting.pop()
-        inner = getattr(route, "original_router", None)
-        if inner is not None:
-            waiting += inner.routes
-        elif hasattr(route, "dependant"):
-            yield route
-
-
 def test_a_route_states_its_right_or_is_named_here() -> None:
     found = {
         f"{method} {route.path}"
         for route in routes(application())
-        if not route.path.startswith("/internal/") and not asks_for_a_right(route.dependant)
+        if not route.path.startswith("/internal/") and action(route.dependant) is None
         for method in route.methods
     }
     assert found == WITHOUT_TOKEN

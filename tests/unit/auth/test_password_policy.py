@@ -56,6 +56,9 @@ def test_common() -> None:
         "Hotel-Otter-2026!!",
         "lovelace.lovelace.1",
         "hotel otter hotel otter",
+        "MyKonci-MyKonci-24",
+        "concierge concierge",
+        "Hotel Reception Konci",
     ],
 )
 def test_little_more_than_a_name(text: str) -> None:
@@ -80,6 +83,11 @@ def test_the_pointer_is_the_callers() -> None:
         "лунный чайник под мостом",
         "gläserne 🦦 Brücke über 9 Flüsse",
         "q7#Zr!" + GOOD * 3 + "z",
+        # No kind of character is asked for.
+        "lanternbesidetheestuary",
+        "LANTERN BESIDE AN ESTUARY",
+        "40917 63352 88146 20975",
+        "!~ %$ #| ;: ,. <> [( ?=",
     ],
 )
 def test_good(text: str) -> None:

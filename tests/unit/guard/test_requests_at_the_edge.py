@@ -77,6 +77,7 @@ async def lifespan(api: FastAPI) -> AsyncIterator[None]:
 def api() -> FastAPI:
     made = http.app("things", [router], lifespan=lifespan)
     made.state.checks = []
+    made.state.build = "0123456789abcdef"
     return made
 
 
@@ -195,6 +196,17 @@ class TestInvalid:
         found = problem(await gateway.get(f"/v1/things?{query}"), 422, "invalid")["errors"]
         assert [entry["pointer"] for entry in found] == ["/limit"]
 
+    @pytest.mark.parametrize("query", ["limit=1&limit=1", "limit=1&limit=", "limit=1&x=2&%6cimit=3"])
+    async def test_a_parameter_given_twice(self, gateway: httpx2.AsyncClient, query: str) -> None:
+        found = problem(await gateway.get(f"/v1/things?{query}"), 422, "invalid")["errors"]
+        assert [entry["pointer"] for entry in found] == ["/limit"]
+
+    async def test_no_source_of_a_value_stands_in_for_another(self, gateway: httpx2.AsyncClient) -> None:
+        answer = await gateway.post("/v1/things?name=x", content=b"{}", headers=JSON)
+        assert [entry["pointer"] for entry in problem(answer, 422, "invalid")["errors"]] == ["/name"]
+        answer = await gateway.get("/v1/things", headers={"limit": "7", "cookie": "limit=7"})
+        assert answer.json() == {"limit": 50}
+
     @pytest.mark.parametrize("thing", ["x", "%00", "%F0%9F%8F%A8", "..%2f", ID + "0"])
     async def test_a_bad_id_too(self, gateway: httpx2.AsyncClient, thing: str) -> None:
         assert (await gateway.get(f"/v1/things/{thing}")).status_code in {404, 422}
@@ -269,7 +281,7 @@ class TestWhoAsks:
 
 class TestLooks:
     async def test_alive_ready_and_measured(self, api: FastAPI, gateway: httpx2.AsyncClient) -> None:
-        assert (await gateway.get("/healthz")).status_code == 200
+        assert (await gateway.get("/healthz")).json() == {"status": "alive", "build": "0123456789abcdef"}
         assert (await gateway.get("/readyz")).status_code == 200
         await gateway.get(f"/v1/things/{ID}")
         measured = (await gateway.get("/metrics")).text

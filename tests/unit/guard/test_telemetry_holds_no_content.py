@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -52,6 +53,26 @@ class TestLog:
         said = FORMAT(record)
         assert MARKER not in said
         assert json.loads(said)["error"] == "ValueError"
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\u2028", "\x1b[2K", '"}\n{"said": "all is well"}'])
+    def test_a_line_stays_one_line(self, end: str) -> None:
+        """A value from outside neither ends its line nor begins another, nor moves a terminal."""
+        telemetry.set_request_id(f"request{end}")
+        try:
+            record = logging.getLogger("guard.x").makeRecord(
+                "guard.x", logging.WARNING, __file__, 1, "text", (), None, extra={"cause": f"a{end}b"}
+            )  # fmt: skip
+            said = FORMAT(record)
+        finally:
+            telemetry.set_request_id("")
+        assert said.isascii()
+        assert said.isprintable()
+        assert json.loads(said)["cause"] == f"a{end}b"
+
+    def test_a_line_says_when_in_utc_who_and_how_grave(self) -> None:
+        said = line("guard.keys", "text")
+        assert {"at", "level", "service", "logger", "said"} <= said.keys()
+        assert datetime.fromisoformat(str(said["at"])).utcoffset() == timedelta(0)
 
     def test_the_request_is_named(self) -> None:
         telemetry.set_request_id("request-3")

@@ -1,0 +1,18 @@
+"""Query strings: a parameter is given once. It looks at names alone; what a value may be is the route's."""
+
+from collections import Counter
+from urllib.parse import parse_qsl
+
+from guard import errors
+from guard.body import pointer_of
+
+
+def require_each_once(query: bytes) -> None:
+    """Raises Invalid, naming each, for parameters that are given more than once (ASVS 15.3.7).
+
+    Of two values of one name, one reader takes the first and another the last.
+    """
+    names = Counter(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    repeated = [(pointer_of(name), "A parameter is given once") for name, times in names.items() if times > 1]
+    if repeated:
+        raise errors.Invalid(repeated)

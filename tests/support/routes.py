@@ -1,0 +1,28 @@
+"""The routes of a service as FastAPI holds them, and the action whose right each asks for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+
+from events.access import Action
+
+
+def routes(holder: Any) -> Iterator[Any]:
+    """Every route below an application or a router, with its path, methods and dependant."""
+    waiting = list(holder.routes)
+    while waiting:
+        route = waiting.pop()
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            waiting += inner.routes
+        elif hasattr(route, "dependant"):
+            yield route
+
+
+def action(dependant: Dependant) -> Action | None:
+    """The action of the `may(action)` among what a route depends on, or None when it asks for no right."""
+    called = dependant.call
+    if getattr(called, "__qualname__", "").startswith("may."):
+        return next(cell.cell_contents for cell in called.__closure__ if isinstance(cell.cell_contents, Action))
+    return next((known for inner in dependant.dependencies if (known := action(inner)) is not None), None)
