@@ -6,6 +6,7 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 
 from events.access import Action
+from guard.identity import May
 
 
 def routes(holder: Any) -> Iterator[Any]:
@@ -23,6 +24,6 @@ def routes(holder: Any) -> Iterator[Any]:
 def action(dependant: Dependant) -> Action | None:
     """The action of the `may(action)` among what a route depends on, or None when it asks for no right."""
     called = dependant.call
-    if getattr(called, "__qualname__", "").startswith("may."):
-        return next(cell.cell_contents for cell in called.__closure__ if isinstance(cell.cell_contents, Action))
+    if isinstance(called, May):
+        return called.action
     return next((known for inner in dependant.dependencies if (known := action(inner)) is not None), None)

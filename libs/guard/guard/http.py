@@ -21,7 +21,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
-from guard import errors, query, telemetry
+from guard import contract, errors, query, telemetry
 from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
@@ -50,7 +50,7 @@ def app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     """The application of service `name`; `lifespan` calls `Runtime.equip` before it yields."""
-    api = FastAPI(
+    api = contract.Api(
         title=name, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         openapi_url=f"/v1/openapi/{name}.json", separate_input_output_schemas=False,
         # Its own would double every span and metric, and put the texts of exceptions into log records.
@@ -148,6 +148,9 @@ class _Edge:
             await send(message)
 
         try:
+            methods = scope["app"].words.get(scope["path"])
+            if methods and scope["method"] not in methods:
+                raise _not_allowed(methods)
             query.require_each_once(scope["query_string"])
             body = await _bounded(receive, headers)
             await self._app(scope, body, watched)
@@ -266,12 +269,16 @@ async def _http(request: Request, error: Exception) -> Response:
     if status == errors.NotFound.status:
         return _render(request.scope, errors.NotFound())
     if status == errors.NotAllowed.status:
-        problem = errors.NotAllowed()
-        problem.headers = {"Allow": ", ".join(_methods(request))}
-        return _render(request.scope, problem)
+        return _render(request.scope, _not_allowed(_methods(request)))
     if status == errors.Malformed.status:
         return _render(request.scope, errors.Malformed())
     return _render(request.scope, errors.Problem())
+
+
+def _not_allowed(methods: Sequence[str]) -> errors.NotAllowed:
+    problem = errors.NotAllowed()
+    problem.headers = {"Allow": ", ".join(methods)}
+    return problem
 
 
 def _methods(request: Request) -> list[str]:
