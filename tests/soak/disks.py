@@ -41,6 +41,10 @@ class Disk:
             options += f",uid={account.pw_uid},gid={account.pw_gid}"
         _run("mount", "-t", "tmpfs", "-o", options, "konci-soak", str(self.point))
 
+    @property
+    def is_mounted(self) -> bool:
+        return self.point.is_mount()
+
     def fill(self) -> None:
         """Not a byte more from now on. What grows meanwhile is caught up with."""
         for _ in range(20):
