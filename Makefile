@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test pentest lint types
+.PHONY: help install up down status demo test pentest lint types soak
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,3 +34,7 @@ lint: install ## Style, import layers
 
 types: install ## Strict types
 	@.venv/bin/mypy
+
+soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; SEED=…), then check its log
+	@deploy/local/install.sh --soak
+	@PYTHONPATH=tests .venv/bin/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))

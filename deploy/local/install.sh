@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks to run the stack: Debian packages, the virtual environment, Kafka's jars.
 # Does nothing, fast, when all is there. Says in one line each what could not be installed, and ends 1 then.
-# Usage: deploy/local/install.sh [--check]     (--check says what is missing and installs nothing)
+# Usage: deploy/local/install.sh [--check | --soak]   (--check says what is missing and installs nothing; --soak also
+# installs what steps a process's clock: nothing that runs the stack, so nobody else gets it)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
@@ -52,6 +53,7 @@ missing_packages() {
     has prometheus || say prometheus
     has setpriv || say util-linux
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
+    [ "${1:-}" != --soak ] || ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || say libfaketime
 }
 
 install_packages() {
@@ -124,7 +126,7 @@ install_jars() {
         || could_not "Kafka" "see whether this machine reaches its Maven repository"
 }
 
-mapfile -t packages < <(missing_packages | tr ' ' '\n')
+mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
 wanted=$(fingerprint)
 python_done=no
 [ -x $venv/bin/konci ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && python_done=yes
@@ -134,8 +136,8 @@ if [ "${1:-}" = --check ]; then
     [ $python_done = yes ] || say "the Python packages are not those of requirements.lock"
     [ ${#packages[@]} = 0 ] && [ $python_done = yes ]
     exit
-elif [ $# -gt 0 ]; then
-    say "usage: deploy/local/install.sh [--check]" >&2
+elif [ $# -gt 0 ] && [ "$*" != --soak ]; then
+    say "usage: deploy/local/install.sh [--check | --soak]" >&2
     exit 2
 fi
 

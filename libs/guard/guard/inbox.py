@@ -143,16 +143,19 @@ class Consumer:
         ]
         telemetry.dead_letters.labels(record.topic).inc()
         for attempt in range(_TRIES):
+            # Before it is started: one that fails to start holds connections all the same, and is stopped below.
+            producer = self._dead_letters or self._kafka.producer()
             try:
                 if self._dead_letters is None:
-                    producer = self._kafka.producer()
                     await within(_PATIENCE, producer.start())
                     self._dead_letters = producer
-                await self._dead_letters.send_and_wait(
-                    f"{record.topic}.dlq", record.value, key=record.key, headers=headers
-                )
+                letter = producer.send_and_wait(f"{record.topic}.dlq", record.value, key=record.key, headers=headers)
+                await within(_PATIENCE, letter)
             except (KafkaError, OSError, TimeoutError) as refused:
                 _log.warning("dead letter refused", extra={"error": type(refused).__name__, "attempt": attempt})
+                # An idempotent producer can wedge for good: the next try is another one's.
+                self._dead_letters = None
+                await _stop(producer)
                 await asyncio.sleep(0.2 * 2**attempt)
             else:
                 return

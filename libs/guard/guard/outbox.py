@@ -171,19 +171,22 @@ class Relay:
             try:
                 await within(_PATIENCE, producer.start())
             except BaseException:
-                await producer.stop()
+                await _stop(producer)
                 raise
             self._producer = producer
         return self._producer
 
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        try:
-            await within(5, producer.stop())
-        except (KafkaError, OSError, TimeoutError) as failed:
-            _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})
+        if producer is not None:
+            await _stop(producer)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        await within(5, producer.stop())
+    except (KafkaError, OSError, TimeoutError) as failed:
+        _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})
 
 
 async def _hand_over(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:

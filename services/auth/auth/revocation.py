@@ -18,11 +18,13 @@ from guard.access import Access
 from guard.clock import Clock
 from guard.database import Pool
 from guard.kafka import Kafka
+from guard.patience import within
 
 TOPIC = "auth.revocations"
 # The longest life of a token, and a minute for clocks that differ: nothing that it ends can be alive after that.
 _KEPT = timedelta(seconds=660)
 _BEAT = 1.0  # seconds
+_PATIENCE = 15.0  # seconds for a producer to start: some of aiokafka's calls wait for ever once a broker has gone
 _HURRY = 0.5  # seconds that an answer waits for its revocation to be on the topic; the outbox sends it anyway
 
 _log = logging.getLogger("auth.revocation")
@@ -65,18 +67,20 @@ class Herald:
         if producer is None or not revocations:
             return
         try:
-            async with asyncio.timeout(_HURRY):
-                for revoked in revocations:
-                    await self._send(producer, revoked.key, revoked)
+            await within(_HURRY, self._announce(producer, revocations))
         except (KafkaError, OSError, TimeoutError) as failed:
             _log.warning("revocation left to the outbox", extra={"error": type(failed).__name__})
+
+    async def _announce(self, producer: AIOKafkaProducer, revocations: Sequence[Revoked]) -> None:
+        for revoked in revocations:
+            await self._send(producer, revoked.key, revoked)
 
     async def run(self) -> None:
         """Beats once a second until cancelled; Kafka or the database away is waited for."""
         while True:
             producer = self._kafka.producer()
             try:
-                await producer.start()
+                await within(_PATIENCE, producer.start())
                 # All of them first: a reader that begins now must not take a heartbeat for the whole story.
                 await self._repeat(producer)
                 self._producer = producer
@@ -103,7 +107,7 @@ class Herald:
 
     async def _was_lost(self, producer: AIOKafkaProducer, key: str, event: Event) -> bool:
         """Sends; whether the topic had begun anew. Offsets only grow, so one below the last is another topic's."""
-        offset = await asyncio.wait_for(self._send(producer, key, event), 5)
+        offset = await within(5, self._send(producer, key, event))
         was_lost = offset < self._last_offset
         self._last_offset = offset
         if was_lost:
@@ -119,6 +123,6 @@ class Herald:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(producer.stop(), 5)
+        await within(5, producer.stop())
     except (KafkaError, OSError, TimeoutError) as failed:
         _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})

@@ -35,6 +35,9 @@ class Kafka:
     async def start(self) -> None:
         return None
 
+    async def stop(self) -> None:
+        return None
+
     async def send_and_wait(self, topic: str, value: bytes, *, key: bytes, headers: list[tuple[str, bytes]]) -> None:
         assert key == b"key"
         if self.refusals:

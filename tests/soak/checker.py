@@ -1,0 +1,181 @@
+"""The client's ledger against the access log, both ways: nothing missing, doubled, untrue or invented (04.4).
+
+Pure: it is given attempts and entries and asks nobody. What it cannot explain, it reports; it never assumes.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from soak.ledger import Attempt, Resource
+
+_AGENT = re.compile(r"soak/(\d+)")
+_SHOWN = 20  # findings of one kind that are told in full
+# A commit lies between the sending of a request and its answer, but clocks are read and cut to milliseconds.
+_SLACK = 2.0
+# A request that nobody answered may still be carried out: the gateway gives a service 15 s, a stopped one longer.
+_AFTER = 120.0
+_OF_OPENBAO = ("key:", "secret:", "certificate:", "credential:", "vault:")
+# What services do on their own account (`service_caller` in their sources).
+_OF_SERVICES = {("auth", "client:read"), ("tenant_data", "transcript:delete")}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the access log."""
+
+    event: str
+    at: float
+    service: str
+    client: str
+    actor_type: str
+    actor: str
+    action: str
+    resources: tuple[Resource, ...]
+    outcome: str
+    user_agent: str
+    request_id: str
+
+
+@dataclass
+class Verdict:
+    """What was found. `explained` counts entries by what explains them."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    untrue: list[str] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
+    explained: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+
+    @property
+    def holds(self) -> bool:
+        return not (self.lost or self.doubled or self.untrue or self.invented)
+
+    def told(self) -> dict[str, object]:
+        found = {name: getattr(self, name) for name in ("lost", "doubled", "untrue", "invented")}
+        return {
+            **{name: len(lines) for name, lines in found.items()},
+            "answered": self.answered,
+            "explained": dict(sorted(self.explained.items())),
+            "findings": [f"{name}: {line}" for name, lines in found.items() for line in lines[:_SHOWN]],
+        }
+
+
+def judge(attempts: Mapping[int, Attempt], entries: Iterable[Entry], *, began: float) -> Verdict:
+    """Compares all `attempts` with all `entries`; what is older than `began` was there before the ledger."""
+    verdict = Verdict()
+    named: dict[str, Attempt] = {}
+    for attempt in attempts.values():
+        if attempt.event is None:
+            continue
+        verdict.answered += 1
+        if attempt.event in named:
+            verdict.lost.append(f"{_said(attempt)} was told the event of attempt {named[attempt.event].number}")
+        named[attempt.event] = attempt
+    stored: Counter[str] = Counter()
+    spent: dict[int, str] = {}
+    for entry in entries:
+        attempt = named.get(entry.event)
+        if attempt is not None:
+            _stored(verdict, attempt, entry, stored)
+        else:
+            _unnamed(verdict, attempts, entry, spent, began)
+    verdict.lost += [f"{_said(attempt)} is not in the log" for event, attempt in named.items() if not stored[event]]
+    verdict.untrue += _created_twice(attempts)
+    return verdict
+
+
+def _stored(verdict: Verdict, attempt: Attempt, entry: Entry, stored: Counter[str]) -> None:
+    stored[entry.event] += 1
+    if stored[entry.event] > 1:
+        verdict.doubled.append(f"{_said(attempt)} is in the log {stored[entry.event]} times")
+        return
+    verdict.explained["answered"] += 1
+    wrong = [name for name, (told, logged) in _sides(attempt, entry).items() if told is not None and told != logged]
+    if wrong:
+        sides = _sides(attempt, entry)
+        said = "; ".join(f"{name} {sides[name][1]!r} and not {sides[name][0]!r}" for name in wrong)
+        verdict.untrue.append(f"{_said(attempt)}: the log says {said}")
+
+
+def _sides(attempt: Attempt, entry: Entry) -> dict[str, tuple[object, object]]:
+    resources = None if attempt.resources is None else sorted(set(attempt.resources))
+    return {
+        "client": (attempt.client, entry.client),
+        "actor": (attempt.actor, entry.actor),
+        "action": (attempt.action, entry.action),
+        "outcome": (attempt.outcome, entry.outcome),
+        "resources": (resources, sorted(set(entry.resources))),
+        "request": (attempt.request_id, entry.request_id),
+        "attempt": (f"soak/{attempt.number}", entry.user_agent),
+    }
+
+
+def _unnamed(
+    verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str], began: float
+) -> None:
+    """An entry that no answer named: of a service itself, of before, or of a request whose answer never came."""
+    kind = _kind(entry, began)
+    if kind is not None:
+        verdict.explained[kind] += 1
+        return
+    told = _AGENT.fullmatch(entry.user_agent)
+    attempt = attempts.get(int(told[1])) if told else None
+    if attempt is None:
+        verdict.invented.append(f"{_shown(entry)}: nobody asked for it")
+    elif attempt.event is not None:
+        verdict.doubled.append(f"{_shown(entry)}: {_said(attempt)} was answered with another entry")
+    elif attempt.number in spent:
+        verdict.doubled.append(f"{_shown(entry)}: {_said(attempt)} has the entry {spent[attempt.number]} already")
+    elif misfit := _misfit(attempt, entry):
+        verdict.invented.append(f"{_shown(entry)}: {_said(attempt)} does not explain it ({misfit})")
+    else:
+        spent[attempt.number] = entry.event
+        verdict.explained["unanswered" if attempt.status is None else f"answered {attempt.status}"] += 1
+
+
+def _kind(entry: Entry, began: float) -> str | None:
+    if entry.service == "openbao":
+        return "openbao" if entry.action.startswith(_OF_OPENBAO) else None
+    if entry.user_agent.startswith("soak/"):
+        return None
+    if entry.actor_type == "service" and (entry.actor, entry.action) in _OF_SERVICES:
+        return "service"
+    return "before the run" if entry.at < began else None
+
+
+def _misfit(attempt: Attempt, entry: Entry) -> str | None:
+    sides = _sides(attempt, entry)
+    for name in ("client", "actor", "action", "outcome", "request"):
+        asked, logged = sides[name]
+        if asked is not None and asked != logged:
+            return f"{name} {logged!r} and not {asked!r}"
+    if attempt.resources is not None and sorted(set(attempt.resources)) != sides["resources"][1]:
+        return "other resources"
+    end = attempt.ended if attempt.ended is not None else attempt.at
+    if not attempt.at - _SLACK - attempt.skew <= entry.at <= end + _AFTER + attempt.skew:
+        return "another time"
+    return None
+
+
+def _created_twice(attempts: Mapping[int, Attempt]) -> list[str]:
+    """Attempts with one Idempotency-Key that were answered with different things."""
+    first: dict[str, Attempt] = {}
+    found = []
+    for attempt in attempts.values():
+        if attempt.once is None or attempt.event is None:
+            continue
+        earlier = first.setdefault(attempt.once, attempt)
+        if earlier.resources != attempt.resources:
+            found.append(f"{_said(attempt)} created something else than attempt {earlier.number} with the same key")
+    return found
+
+
+def _said(attempt: Attempt) -> str:
+    return f"attempt {attempt.number} ({attempt.action} by {attempt.actor}, {attempt.status or attempt.lost})"
+
+
+def _shown(entry: Entry) -> str:
+    return f"entry {entry.event} ({entry.action} by {entry.actor_type} {entry.actor}, {entry.outcome})"
