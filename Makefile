@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test lint types
+.PHONY: help install up down status demo test mutants lint types
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: up ## Two hotels, their dialogues, and their access logs
 
 test: install ## All tests, on a stack of their own beside a running one
 	@.venv/bin/python -m pytest
+
+mutants: install ## Our own safeguards switched off one by one: the suite must notice (SAMPLE=10 for some, SEED=…)
+	@PYTHONPATH=tests .venv/bin/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 lint: install ## Style, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports

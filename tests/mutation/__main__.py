@@ -81,7 +81,7 @@ def main() -> int:
     try:
         return 0 if Gate(_chosen(asked, mutants), port).run() else 1
     except NotUp as away:
-        return _wrong(f"the stack does not come up ({away}): see the logs in .mutants/.run-test")
+        return _wrong(f"the stack does not come up ({away}): see .mutants/tree/.run-test/log")
     except KeyboardInterrupt:
         return _wrong("stopped; everything it started has ended")
 

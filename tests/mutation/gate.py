@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mutation import killer
+from mutation.killer import Killers, Verdict
 from mutation.mutant import Broken, Mutant, mutated, needs_stack
 from mutation.stand import NotUp, Stand, log
 from mutation.twin import REPO, Twin
@@ -37,6 +37,7 @@ class Gate:
         self._mutants = mutants
         self._twin = Twin()
         self._stand = Stand(self._twin, port)
+        self._tests = Killers(self._twin, port)
         self._killers = list(dict.fromkeys(test for mutant in mutants for test in mutant.killers))
 
     def run(self) -> bool:
@@ -47,7 +48,8 @@ class Gate:
             if any(needs_stack(test) for test in self._killers):
                 log("the stack starts, on ports of its own")
                 self._stand.up()
-            return self._judged()
+            with self._tests:
+                return self._judged()
         finally:
             self._stand.down()
 
@@ -74,7 +76,7 @@ class Gate:
 
     def _is_green(self, when: str) -> bool:
         began = time.monotonic()
-        verdict = killer.run(self._twin, self._stand.port, self._killers, every=True)
+        verdict = self._tests.run(self._killers, every=True)
         log(f"{'green' if verdict.is_green else 'RED'} {when}: {len(self._killers)} killers, {_seconds(began):.0f} s")
         for test, why in (*verdict.failed, *verdict.broken):
             log(f"    {test}: {why}")
@@ -102,14 +104,14 @@ class Gate:
         seconds = round(_seconds(began), 1)
         return Outcome(mutant.name, mutant.safeguard, mutant.control, killed_by, why, seconds, is_broken)
 
-    def _verdict(self, mutant: Mutant) -> killer.Verdict:
+    def _verdict(self, mutant: Mutant) -> Verdict:
         texts = mutated(mutant.edits, self._twin.folder)
         with self._twin.with_texts(texts):
             if not mutant.needs_stack:
-                return killer.run(self._twin, self._stand.port, mutant.killers)
+                return self._tests.run(mutant.killers)
             self._stand.show(mutant.touches)
             with self._stand.with_changes(mutant.sql):
-                return killer.run(self._twin, self._stand.port, mutant.killers)
+                return self._tests.run(mutant.killers)
 
 
 def _line(outcome: Outcome) -> str:

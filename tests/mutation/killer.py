@@ -1,16 +1,18 @@
 """The tests that must notice: run in the twin, and what they said."""
 
-import os
-import signal
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from xml.etree import ElementTree as ET
 
 from mutation.twin import Twin
 
-_PATIENCE = 600.0  # seconds for the killers of one mutant; no test of ours takes so long
+_PATIENCE = 300.0  # seconds for the killers of one mutant; no test of ours takes so long
+_PATIENCE_FOR_ALL = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +41,59 @@ class Verdict:
         return self.tail or f"pytest ended {self.status}"
 
 
-def run(twin: Twin, port: int, tests: Sequence[str], *, every: bool = False) -> Verdict:
-    """Runs `tests` in the twin, on its standing stack; up to the first that fails, unless `every`."""
-    result = twin.folder / "junit.xml"
-    result.unlink(missing_ok=True)
-    command = [str(twin.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={result}"]
-    environment = twin.environment(KONCI_TEST_PORT=str(port), KONCI_TEST_STANDING="1", KONCI_TEST_KEEP="1")
-    process = subprocess.Popen(
-        [*command, *([] if every else ["-x"]), *tests],
-        cwd=twin.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=_PATIENCE * (3 if every else 1))
-        status: int | None = process.returncode
-    except subprocess.TimeoutExpired:
-        status, said = None, "it did not end"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    return Verdict(status, _read(result, "failure"), _read(result, "error"), lines[-1] if lines else "")
+class Killers:
+    """Runs tests in the twin, on its standing stack; a process of its own from `with` to the block's end."""
+
+    def __init__(self, twin: Twin, port: int) -> None:
+        self._twin = twin
+        self._port = port
+
+    def __enter__(self) -> Self:
+        self._nursery = subprocess.Popen(
+            [str(self._twin.python), str(Path("tests") / "mutation" / "nursery.py")],
+            cwd=self._twin.folder,
+            env=self._twin.environment(
+                KONCI_TEST_PORT=str(self._port), KONCI_TEST_STANDING="1", KONCI_TEST_KEEP="1", PYTHONUNBUFFERED="1"
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._nursery.terminate()
+        self._nursery.communicate()
+
+    def run(self, tests: Sequence[str], *, every: bool = False) -> Verdict:
+        """Up to the first that fails, unless `every`."""
+        result, output = (self._twin.folder.with_name(name) for name in ("junit.xml", "pytest.txt"))
+        result.unlink(missing_ok=True)
+        # A pytest plugin among the modules that the nursery has loaded is not rewritten: nothing of ours asserts in it.
+        spared = "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"
+        options = [
+            "-W",
+            spared,
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--tb=short",
+            f"--junitxml={result}",
+            *([] if every else ["-x"]),
+        ]
+        seconds = _PATIENCE_FOR_ALL if every else _PATIENCE
+        asked = {"arguments": [*options, *tests], "output": str(output), "seconds": seconds}
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        self._nursery.stdin.write(f"{json.dumps(asked)}\n")
+        self._nursery.stdin.flush()
+        status: int | None = json.loads(self._nursery.stdout.readline())
+        said = output.read_text(encoding="utf-8", errors="replace") if status is not None else "it did not end"
+        lines = [line for line in said.strip().splitlines() if line.strip()]
+        return Verdict(status, _read(result, "failure"), _read(result, "error"), lines[-1] if lines else "")
 
 
 def _read(result: Path, kind: str) -> tuple[tuple[str, str], ...]:
@@ -75,6 +104,6 @@ def _read(result: Path, kind: str) -> tuple[tuple[str, str], ...]:
             f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}",
             " ".join(str(found.get("message", "")).split())[:200],
         )
-        for case in ET.parse(result).iter("testcase")  # noqa: S314 - the same
+        for case in ET.parse(result).iter("testcase")  # noqa: S314 - our own pytest has just written it
         if (found := case.find(kind)) is not None
     )

@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
-FOLDER = REPO / ".mutants"
+FOLDER = REPO / ".mutants" / "tree"
+# What lies beside the repository and is read by tests (vectors); it lies beside the twin too.
+_BESIDE = "shared"
 # Of the workspace, as pyproject.toml names its members.
 _MEMBERS = ("libs/*", "services/auth", "services/tenant_data", "services/audit", "deploy/local", "tools/konci")
 
 
 class Twin:
-    """The copy in `.mutants`, made afresh."""
+    """The copy in `.mutants/tree`, made afresh."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
@@ -40,7 +42,10 @@ class Twin:
 
     def make(self) -> None:
         """Copies what git tracks or would, as it lies there now, and gives it an environment."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        if (REPO.parent / _BESIDE).exists():
+            (self.folder.parent / _BESIDE).symlink_to((REPO.parent / _BESIDE).resolve())
         for name in _listed():
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
