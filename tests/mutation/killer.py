@@ -101,9 +101,15 @@ def _read(result: Path, kind: str) -> tuple[tuple[str, str], ...]:
         return ()
     return tuple(
         (
-            f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}",
+            _named(case.get("classname", "").split("."), case.get("name", "")),
             " ".join(str(found.get("message", "")).split())[:200],
         )
         for case in ET.parse(result).iter("testcase")  # noqa: S314 - our own pytest has just written it
         if (found := case.find(kind)) is not None
     )
+
+
+def _named(path: Sequence[str], test: str) -> str:
+    """The test as pytest would be told it; the class, if there is one, comes after the file."""
+    file = [part for part in path if not part.startswith("Test")]
+    return "::".join([f"{'/'.join(file)}.py", *path[len(file) :], test])

@@ -14,9 +14,11 @@ import time
 import warnings
 
 _LOADED = (
-    "aiokafka", "argon2", "asyncpg", "cryptography.x509", "fastapi", "httpx2", "joserfc.jws", "kafka", "opentelemetry",
+    "_hypothesis_pytestplugin", "aiokafka", "argon2", "asyncpg", "cryptography.x509", "dateutil.parser", "fastapi",
+    "httpx2", "hypothesis.internal.observability", "hypothesis.strategies", "joserfc.jws", "kafka", "opentelemetry",
     "opentelemetry.exporter.otlp.proto.common.trace_encoder", "opentelemetry.sdk.trace.export", "orjson",
-    "prometheus_client", "pydantic_settings", "pyotp", "sqlglot", "starlette", "uvicorn", "uvloop", "yaml", "zxcvbn",
+    "prometheus_client", "pydantic_settings", "pyotp", "pytest_asyncio.plugin", "sqlglot", "starlette", "uvicorn",
+    "uvloop", "yaml", "zxcvbn",
 )  # fmt: skip
 _child = 0
 

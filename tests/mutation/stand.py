@@ -14,6 +14,7 @@ from stack.program import NotReady
 from stack.settings import Stack
 
 _READY = 120.0  # seconds for a service that was started anew
+_TRIES = 3  # a busy machine is slow to start a broker; `konci up` goes on where it was
 _RECONCILE = {
     "policies": "from stack import trust as part",
     "databases": "from stack import databases as part",
@@ -39,9 +40,11 @@ class Stand:
         if self._is_up:
             return
         self._is_up = True
-        done = self._konci("up")
-        if done.returncode:
-            raise NotUp((done.stderr or done.stdout).strip().splitlines()[-1])
+        for _ in range(_TRIES):
+            done = self._konci("up")
+            if done.returncode == 0:
+                return
+        raise NotUp((done.stderr or done.stdout).strip().splitlines()[-1])
 
     def down(self) -> None:
         """Stops all of it; a stack that a killed run left behind too."""
@@ -73,7 +76,7 @@ class Stand:
 
     def _reconcile(self, part: str, load: str) -> None:
         code = f"import asyncio; {load}; from stack.settings import Stack; asyncio.run(part.reconcile(Stack.here()))"
-        for _ in range(3):  # beside running relays, the `guard` schema may meet a deadlock
+        for _ in range(_TRIES):  # beside running relays, the `guard` schema may meet a deadlock
             done = subprocess.run(
                 [str(self._twin.python), "-c", code],
                 env=self._twin.environment(**self._stack.environment()),
