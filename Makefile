@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test pentest lint types soak
+.PHONY: help install up down status demo test pentest lint types soak mutants
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ test: install ## All tests, on a stack of their own beside a running one
 
 pentest: install ## Attack a stack of its own in every way the isolation suite knows; writes reports/
 	@PYTHONPATH=tests .venv/bin/python -m pentest
+mutants: install ## Our own safeguards switched off one by one: the suite must notice (SAMPLE=10 for some, SEED=…)
+	@PYTHONPATH=tests .venv/bin/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 lint: install ## Style, import layers
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports

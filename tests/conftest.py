@@ -31,7 +31,8 @@ def _no_sockets_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytes
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Machine]:
     machine = Machine(settings())
-    if not os.environ.get("KONCI_TEST_AS_IT_IS"):  # a stack that stands, checked by tests/pentest/target.py
+    # One that stands is attacked or changed as it is: bringing it up would heal what was changed.
+    if not os.environ.get("KONCI_TEST_AS_IT_IS"):
         machine.up()
     try:
         yield machine
