@@ -23,16 +23,16 @@ EVERY = 0.1  # seconds between two requests of one caller: 200 a second, a fifth
 FRESH_EVERY = 0.25  # seconds between two callers who come new, with a handshake of their own
 ENOUGH = 1000  # requests, in peace and under attack
 WINDOWS = 5
-# Milliseconds. Below it one slice that the scheduler gives to somebody else (attacker, client, gateway and services share
-# two cores) doubles the figure; above it the limit of twice the quiet figure decides alone.
+# Milliseconds. Below it a slice that the scheduler gives to somebody else (attacker, client, gateway and services
+# share two cores) doubles the figure; above it the limit of twice the quiet figure decides alone.
 FLOOR = 10.0
 LONGEST = 90  # seconds for enough requests; a machine that gives this client fewer than ten a second judges nothing
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer: when it was asked for (monotonic), how long it took, by how much the timer that asked was late (all in
-    seconds), what was wrong with it, and whether it came over a connection of its own.
+    """One answer: when it was asked for (monotonic), how long it took, how late the timer was that asked (in seconds),
+    what was wrong with it, and whether it came over a connection of its own.
     """
 
     at: float
@@ -55,7 +55,7 @@ class Measured:
     def assert_served(self, *, fresh: bool = True) -> None:
         """Every request answered rightly, and the 99th percentile within twice the quiet one.
 
-        A busy machine must not decide: the percentile is the median of five windows', so that a neighbour's hiccup spoils
+        A busy machine must not decide: the percentile is the median of five windows', so a neighbour's hiccup spoils
         one and an attack all; and the floor grows by what a mere timer of this client was late at the same time.
         """
         late = p99([sample.late for sample in self.attacked if not sample.is_fresh])
@@ -84,7 +84,7 @@ class GoodClient:
         self._output = output
 
     def through(self, attack: Callable[[], T]) -> tuple[Measured, list[T]]:
-        """What it saw in the quiet before and while `attack` ran, as often as enough requests need; what `attack` gave."""
+        """What it saw before and while `attack` ran (again, until there was enough to see); what each `attack` gave."""
         before = began = time.monotonic()
         while self._has_too_few(before, began):
             time.sleep(0.5)
@@ -165,7 +165,7 @@ class _Asker:
             self._note(began, 0.0, fault, is_fresh=True)
 
     async def write_down(self) -> None:
-        with Path(self._what["output"]).open("w") as output:
+        with Path(self._what["output"]).open("w") as output:  # noqa: ASYNC230 - a few lines a second
             while True:
                 await asyncio.sleep(0.25)
                 told, self.samples = self.samples, []

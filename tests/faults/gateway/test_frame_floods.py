@@ -1,6 +1,6 @@
 """05.4: HTTP/2 frames that cost their sender nothing: settings, pings, priorities, windows, empty data, empty headers.
 
-(CVE-2019-9511 to CVE-2019-9518.) Settings and pings whose answers are read are HTTP: they are answered, and harm nobody.
+CVE-2019-9511 to CVE-2019-9518. Settings and pings whose answers are read are HTTP: answered, and harming nobody.
 """
 
 import time

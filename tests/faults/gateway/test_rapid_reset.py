@@ -19,7 +19,7 @@ CANCEL = 8
 
 
 def reset_rapidly(target: Target, seconds: float, run: int) -> dict[str, int]:
-    """One connection after another; every second one has the gateway do the resetting, by a window update of nothing."""
+    """One connection after another; on every second one the gateway has to reset, by a window update of nothing."""
     end = time.monotonic() + seconds
     tally: Counter[str] = Counter()
     while time.monotonic() < end:

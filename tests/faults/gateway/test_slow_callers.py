@@ -17,7 +17,7 @@ EACH = 15  # callers of each kind
 EVERY = 0.5  # seconds between two bytes
 LIMIT = 5.0  # seconds until a request, or a handshake, must be there
 UNREAD = 20.0  # seconds that an answer may lie unread
-TIMERS = 1.0  # seconds that timers of a busy machine may be late
+TIMERS = 2.0  # seconds that timers of a busy machine may be late
 _MOST = 30
 
 
