@@ -6,6 +6,7 @@ It shows what the gateway lets through, which no real service would tell. Its ro
 import base64
 import json
 import random
+import re
 import socket
 import ssl
 import subprocess
@@ -45,6 +46,8 @@ SECURITY = {
     "content-security-policy": "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; sandbox",
 }
+
+LARGE = 1_048_576  # bytes of an answer that a slow reader leaves where it is
 
 
 def assert_problem(answer: httpx2.Response, status: int, kind: str) -> None:
@@ -145,6 +148,8 @@ class Echo:
         self.seen.append(request.url.path)
         if request.url.path == "/.well-known/jwks.json":
             return JSONResponse(self._keys)
+        if request.url.path.endswith("/large"):
+            return Response(b"x" * LARGE)
         body = await request.body()
         told = {"service": self.name, "path": request.url.path, "bytes": len(body), "headers": request.headers.items()}
         return JSONResponse(told, headers={"server": "echo/1.0", "x-powered-by": "tests"})
@@ -200,6 +205,17 @@ class Edge:
             except TimeoutError:
                 pass
         return answer
+
+    def noted(self, path: str) -> list[dict[str, Any]]:
+        """What the gateway's access log says of requests whose path begins so; it is written a moment after them."""
+        entries = [json.loads(line) for line in self.stack.log("gateway-access").read_text().splitlines()]
+        return [entry for entry in entries if (entry.get("path") or "").startswith(path)]
+
+    def statistic(self, name: str) -> int:
+        """One of the gateway's own counters or gauges, by its whole name."""
+        address = f"http://127.0.0.1:{self.stack.port_of('envoy_admin')}/stats"
+        answer = httpx2.get(address, params={"filter": f"^{re.escape(name)}$"}, trust_env=False, timeout=10)
+        return int(answer.text.rsplit(":", 1)[1])
 
 
 @contextmanager

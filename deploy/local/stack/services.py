@@ -52,6 +52,7 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
     }
     if service == "auth":
         others = ("tenant_data", "audit")
+        own["KONCI_KEY_GRACE_SECONDS"] = f"{stack.key_grace_seconds:g}"
         own["KONCI_OPENAPI_OF"] = ",".join(f"{stack.url_of(name)}/v1/openapi/{name}.json" for name in others)
     return own | ({"KONCI_OTLP": stack.otlp} if stack.otlp else {})
 

@@ -42,6 +42,7 @@ class Stack:
     cert_ttl: int = 86_400
     db_ttl: int = 3_600
     key_cache_seconds: float = 60.0
+    key_grace_seconds: float = 120.0
     otlp: str | None = None
     repo: Path = REPO
 
@@ -55,6 +56,8 @@ class Stack:
             cert_ttl=int(_number(environment, "KONCI_CERT_TTL", 86_400, 15, 31_536_000)),
             db_ttl=int(_number(environment, "KONCI_DB_TTL", 3_600, 10, 2_592_000)),
             key_cache_seconds=_number(environment, "KONCI_KEY_CACHE_SECONDS", 60.0, 0.1, 3_600),
+            # Less than the services and the gateway need to fetch a new key (10 s), and its first tokens are refused.
+            key_grace_seconds=_number(environment, "KONCI_KEY_GRACE_SECONDS", 120.0, 10, 86_400),
             otlp=environment.get("KONCI_OTLP") or None,
         )
 
@@ -66,6 +69,7 @@ class Stack:
             "KONCI_CERT_TTL": str(self.cert_ttl),
             "KONCI_DB_TTL": str(self.db_ttl),
             "KONCI_KEY_CACHE_SECONDS": str(self.key_cache_seconds),
+            "KONCI_KEY_GRACE_SECONDS": str(self.key_grace_seconds),
             **({"KONCI_OTLP": self.otlp} if self.otlp else {}),
         }
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from events.stored import Stored
-from guard import build, database, errors, http, idempotency, outbox, telemetry, tenant, vault
+from guard import build, database, errors, http, idempotency, outbox, rewrapping, telemetry, tenant, vault
 from guard.access import Door
 from guard.access_token import TokenVerifier
 from guard.clock import Clock
@@ -134,6 +134,7 @@ async def start(settings: Settings, certificate: Certificate, clock: Clock | Non
         runtime.background(relay.run(pools.job), "relay")
         runtime.background(revocations.run(), "revocations")
         runtime.background(idempotency.sweep(pools.job, clock), "idempotency-sweep")
+        runtime.background(rewrapping.sweep(pools.job, secrets, settings.service), "rewrapping")
         runtime.consume(["audit.stored"], runtime._confirm, purpose="stored")  # noqa: SLF001 - the same
         yield runtime
 

@@ -93,6 +93,10 @@ class Vault:
         answer = await self.write(f"transit/{service}/rewrap/{client_id}", {"ciphertext": wrapped})
         return str(answer["ciphertext"])
 
+    async def key_version(self, service: str, client_id: UUID) -> int:
+        """The newest version of the client's key, from 1. Raises Refused when there is no key."""
+        return int((await self.read(f"transit/{service}/keys/{client_id}"))["latest_version"])
+
     async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
         """The Ed25519 signature (64 bytes) by the service's transit key `key`, its newest version unless named."""
         payload: dict[str, Any] = {"input": base64.b64encode(message).decode()}

@@ -1,0 +1,121 @@
+"""05.3, 05.4: everything too large: headers, addresses, cookies, bodies, chunks, tables; and memory held, not used."""
+
+import time
+from collections import Counter
+
+import pytest
+from hpack import Encoder
+from hyperframe.frame import DataFrame, HeadersFrame
+
+from stack.envoy import Limits
+from support.attacker import Target, attack
+from support.edge import Edge
+from support.good_client import GoodClient
+from support.wire import Http2, Line, continuation
+
+MIB = 1_048_576
+HEAP = 536_870_912  # bytes that the gateway may take (services/gateway/envoy.yaml)
+
+
+def _request(target: Target, *lines: str, method: str = "GET", path: str = "/v1/guests/large-one") -> bytes:
+    known = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {target.token}"]
+    return "\r\n".join([*known, *lines, "", ""]).encode()
+
+
+def oversized_1(target: Target) -> dict[str, bytes]:
+    chunked = _request(target, "Transfer-Encoding: chunked", method="POST")
+    return {
+        "431 headers": _request(target, *(f"a{number}: x" for number in range(500))),
+        "431 header": _request(target, "a: " + "x" * 200_000),
+        "431 cookie": _request(target, "Cookie: " + "a=b; " * 40_000),
+        "431 address": _request(target, path="/v1/guests?" + "x" * 200_000),
+        "413 body": _request(target, f"Content-Length: {MIB + 1}", method="POST") + b"x" * (MIB + 1),
+        "413 body of a terabyte": _request(target, f"Content-Length: {MIB * MIB}", method="POST") + b"x" * 4 * MIB,
+        "413 chunks of a byte": chunked + b"1\r\nx\r\n" * (MIB + 1),
+        "413 sign-in": _request(target, "Content-Length: 20000", method="POST", path="/v1/sessions") + b"x" * 20_000,
+    }
+
+
+def oversized_2(target: Target) -> dict[str, list[bytes]]:
+    ordinary = [
+        (":method", "POST"), (":scheme", "https"), (":authority", "localhost"), (":path", "/v1/guests/large-two"),
+        ("authorization", f"Bearer {target.token}"),
+    ]  # fmt: skip
+    crumbs = Encoder().encode([*ordinary, *(("cookie", f"c{number}={'x' * 20}") for number in range(1000))])
+    # One entry of almost 4 KiB in the compression table, named again by one byte each: 16 KiB become 60 MiB.
+    encoder = Encoder()
+    bomb = encoder.encode([*ordinary, ("a", "x" * 3900)]) + b"\xbe" * 15_000
+    halves = [crumbs[at : at + 16_000] for at in range(0, len(crumbs), 16_000)]
+    return {
+        "cookies in crumbs": [
+            HeadersFrame(1, halves[0]).serialize(),
+            *(continuation(1, half, ends=half is halves[-1]).serialize() for half in halves[1:]),
+        ],
+        "a bomb of headers": [
+            HeadersFrame(1, bomb[:16_000], flags=["END_STREAM"]).serialize(),
+            continuation(1, bomb[16_000:], ends=True).serialize(),
+        ],
+        "a body": [
+            HeadersFrame(1, Encoder().encode(ordinary), flags=["END_HEADERS"]).serialize(),
+            *([DataFrame(1, b"x" * 16_384).serialize()] * 80),
+        ],
+    }
+
+
+def send_too_much(target: Target, seconds: float) -> dict[str, dict[str, int]]:
+    end = time.monotonic() + seconds
+    answered: dict[str, Counter[str]] = {}
+    first = True
+    while first or time.monotonic() < end:
+        first = False
+        for name, request in oversized_1(target).items():
+            with Line(target) as line:
+                line.send(request)
+                line.read(3)
+                answered.setdefault(name, Counter())[line.received[9:12].decode() or "cut"] += 1
+        for name, frames in oversized_2(target).items():
+            with Http2(target) as line:
+                line.send(b"".join(frames))
+                line.read(0.5)
+                answered.setdefault(name, Counter())[line.statuses().get(1, "reset")] += 1
+    return {name: dict(statuses) for name, statuses in answered.items()}
+
+
+def hold_memory(target: Target, connections: int, streams: int, path: str) -> int:
+    """Bodies that lack their last byte, as many as fit: bytes that were taken from us."""
+    held: list[Http2] = []
+    sent = 0
+    blocks = b"".join(
+        DataFrame(1 + 2 * stream, b"x" * 16_384).serialize() for _ in range(60) for stream in range(streams)
+    )
+    for _ in range(connections):
+        line = Http2(target)
+        held.append(line)
+        line.put(*(line.request(1 + 2 * stream, path, method="POST", ends=False) for stream in range(streams)))
+        sent += len(blocks) if line.send(blocks) else 0
+    time.sleep(2)
+    for line in held:
+        line.__exit__()
+    return sent
+
+
+def test_what_is_too_large_is_refused(own: Edge, good: GoodClient, target: Target) -> None:
+    seen, runs = good.through(lambda: attack(send_too_much, target, seconds=5))
+    for name in runs[0]:
+        statuses = {status for run in runs for status in run[name]}
+        print(f"{name}: {sorted(statuses)}")
+        # A caller who sends on may find himself cut before he has read why.
+        assert statuses <= {name[:3] if name[:3].isdigit() else "431", "413", "cut", "reset"}, name
+    assert [path for path in own.services["tenant_data"].seen if "large-" in path] == []
+    seen.assert_served()
+
+
+@pytest.mark.parametrize("path", ["/v1/guests/held", "/v1/sessions"])
+def test_memory_that_is_held_back_is_taken_back(own: Edge, good: GoodClient, target: Target, path: str) -> None:
+    """Eight connections of a hundred bodies each were 750 MiB, and a 503 for everybody, for half a minute."""
+    seen, runs = good.through(lambda: attack(hold_memory, target, connections=8, streams=100, path=path))
+    print(f"{sum(runs) / MIB:.0f} MiB offered")
+    assert max(runs) > HEAP or path == "/v1/sessions"
+    assert own.statistic("overload.envoy.overload_actions.stop_accepting_requests.active") == 0
+    assert Limits().address >= 100  # the limit of requests is not what held it off
+    seen.assert_served()
