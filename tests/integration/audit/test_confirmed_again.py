@@ -1,4 +1,4 @@
-"""04.4, invariant 6: an event that comes again is no fault: its sender, who has missed the first word, is told again."""
+"""04.4, invariant 6: an event that comes again is no fault: its sender, who missed the first word, is told again."""
 
 from datetime import UTC, datetime
 
