@@ -13,7 +13,7 @@ FOLDER = Path(__file__).with_name("mutants")
 SERVICES = ("auth", "tenant_data", "audit")
 # What can be made to see a change: a service, OpenBao's policies, the databases' roles and `guard` schema, the keeper.
 TOUCHED = (*SERVICES, "policies", "databases", "keeper")
-_WITHOUT_STACK = ("tests/unit/", "tests/contracts/", "tests/architecture/")
+_WITHOUT_STACK = ("tests/unit/", "tests/contracts/", "tests/architecture/", "tests/integration/gateway/")
 _FIELDS = {"name", "safeguard", "control", "killers", "touches", "edits", "sql", "red_otherwise", "file", "old", "new"}
 
 
@@ -59,7 +59,7 @@ class Mutant:
 
 
 def needs_stack(killer: str) -> bool:
-    """Whether a test asks the stack's servers; those of the gateway's own configuration bring their own."""
+    """Whether a test asks the stack's servers; the gateway's bring an Envoy and its echoes of their own."""
     return not killer.startswith(_WITHOUT_STACK)
 
 

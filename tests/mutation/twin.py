@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,6 @@ REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / ".mutants" / "tree"
 # What lies beside the repository and is read by tests (vectors); it lies beside the twin too.
 _BESIDE = "shared"
-# Of the workspace, as pyproject.toml names its members.
-_MEMBERS = ("libs/*", "services/auth", "services/tenant_data", "services/audit", "deploy/local", "tools/konci")
 
 
 class Twin:
@@ -60,7 +59,9 @@ class Twin:
         venv.EnvBuilder(symlinks=True).create(home)
         ours = Path(sys.prefix)
         packages = next((ours / "lib").glob("python*/site-packages"))
-        members = [path for pattern in _MEMBERS for path in sorted(self.folder.glob(pattern)) if path.is_dir()]
+        told = tomllib.loads((self.folder / "pyproject.toml").read_text(encoding="utf-8"))
+        patterns = told["tool"]["uv"]["workspace"]["members"]
+        members = [path for pattern in patterns for path in sorted(self.folder.glob(pattern))]
         # A line of a .pth file is a place to look, in order; ours is named as a bare place, so that its own .pth files,
         # which lead to the originals, are not read.
         lines = "".join(f"{path}\n" for path in (*members, packages))
