@@ -166,7 +166,7 @@ def activate(http: httpx2.Client, email: str, role: str, token: str, password: s
 
 
 def patiently(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """What is answered to one who comes back when told to (503, `Retry-After`): on a busy machine, at the third time."""
+    """What is answered to one who comes back when told to (503, `Retry-After`), twice at most."""
     for _ in range(3):
         answer = ask()
         if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
