@@ -54,10 +54,20 @@ class Person:
     totp: Authenticator | None = None
     session: dict[str, Any] = field(default_factory=dict)
     recovery_codes: list[str] = field(default_factory=list)
+    _renew_at: float = float("inf")  # monotonic
 
     @property
     def token(self) -> str:
+        """An access token with time left: a run may be longer than one lives."""
+        if time.monotonic() > self._renew_at:
+            renewed = self.http.post("/v1/sessions/refresh", json={"refresh_token": self.session["refresh_token"]})
+            if renewed.status_code == 200:  # else its session has ended, and the old token says so
+                self._keep({**self.session, **renewed.json()})
         return str(self.session["access_token"])
+
+    def _keep(self, session: dict[str, Any]) -> None:
+        self.session = session
+        self._renew_at = time.monotonic() + 0.7 * float(session["expires_in"])
 
     @property
     def user_id(self) -> str:
@@ -92,7 +102,7 @@ class Person:
             challenge = {"challenge": answer.json()["challenge"], "code": self.totp.code()}
             answer = self.http.post("/v1/sessions/challenge", json=challenge)
         if answer.status_code == 201:
-            self.session = answer.json()
+            self._keep(answer.json())
         return answer
 
     def enrol(self) -> None:
