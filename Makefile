@@ -3,10 +3,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
+<<<<<<< HEAD
 .PHONY: help install up down status demo test pentest lint types soak mutants
+=======
+.PHONY: help install up down status demo test lint types judges
+>>>>>>> f8a51b1c6cb8574b4dde6dc190203c0f5f498a79
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## Install what this machine lacks (apt, .venv, Kafka's jars)
 	@deploy/local/install.sh
@@ -37,6 +41,14 @@ lint: install ## Style, import layers
 types: install ## Strict types
 	@.venv/bin/mypy
 
+<<<<<<< HEAD
 soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; SEED=…), then check its log
 	@deploy/local/install.sh --soak
 	@PYTHONPATH=tests .venv/bin/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+=======
+judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
+	@PYTHONPATH=tests .venv/bin/python -m judges
+
+judge-%: install
+	@PYTHONPATH=tests .venv/bin/python -m judges $*
+>>>>>>> f8a51b1c6cb8574b4dde6dc190203c0f5f498a79
