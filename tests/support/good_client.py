@@ -108,7 +108,10 @@ class GoodClient:
 
 @contextmanager
 def good_client(folder: Path, **what: Any) -> Iterator[GoodClient]:
-    """A good client of `port` with `ca` and `token`, asking for `path` (`{}` is a number, `echo` wants it back)."""
+    """A good client of `port` with `ca` and `token`, asking for `path` (`{}` is a number, `echo` wants it back).
+
+    `every`: seconds between two requests of one caller.
+    """
     output = folder / "good-client.jsonl"
     command = [sys.executable, "-m", "support.good_client", json.dumps({**what, "output": str(output)})]
     tests = str(Path(__file__).parents[1])
@@ -134,7 +137,8 @@ class _Asker:
 
     async def keep_asking(self, number: int) -> None:
         """One caller; a connection is kept for as long as its answers are right."""
-        due = time.monotonic() + EVERY * number / CALLERS
+        every = self._what.get("every", EVERY)
+        due = time.monotonic() + every * number / CALLERS
         held: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         while True:
             await asyncio.sleep(due - time.monotonic())
@@ -149,7 +153,7 @@ class _Asker:
                 held[1].close()
                 held = None
             self._note(began, began - due, fault, is_fresh=False)
-            due = max(time.monotonic(), due + EVERY)
+            due = max(time.monotonic(), due + every)
 
     async def come_new(self) -> None:
         """One caller after the other, each with a connection of its own."""
