@@ -65,8 +65,10 @@ class Measured:
         limit = 2 * max(quiet, FLOOR + late)
         seen = f"p99 {quiet:.1f} ms quiet, {attacked:.1f} ms attacked (timers {late:.1f} ms late), limit {limit:.1f} ms"
         print(f"{len(self.attacked)} requests: {seen}")
-        assert [sample.fault for sample in self.quiet if sample.fault] == []
-        assert self.faults(fresh=fresh) == []
+        spoiled = [sample.fault for sample in self.quiet if sample.fault]
+        assert not spoiled, f"not served even in peace: {spoiled[:3]}"
+        faults = self.faults(fresh=fresh)
+        assert not faults, f"{len(faults)} of {len(self.attacked)} not served: {faults[:3]}"
         assert attacked <= limit, seen
 
 

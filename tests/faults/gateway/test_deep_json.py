@@ -1,4 +1,4 @@
-"""05.3: JSON that is deep or wide, sent through the real gateway to the real services, costs its sender and nobody else."""
+"""05.3: JSON that is deep or wide, sent through the real gateway to real services, harms nobody else."""
 
 import time
 from collections import Counter
