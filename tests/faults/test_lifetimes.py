@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from guard import rewrapping
+from stack import identity, renewal
 from support.database import superuser
 from support.hotel import Hotel, Person, found
 from support.ledger import Ledger, waiting
@@ -34,18 +35,15 @@ READERS = 4
 @pytest.fixture(scope="module")
 def brief() -> Iterator[Machine]:
     usual = settings()
-    machine = Machine(
-        replace(
-            usual,
-            run=usual.run.with_name(f"{usual.run.name}-brief"),
-            port=usual.port + 100,
-            cert_ttl=45,
-            db_ttl=12,
-            key_grace_seconds=10.0,
-        )
-    )
-    machine.up()
+    run = usual.run.with_name(f"{usual.run.name}-brief")
+    starting = replace(usual, run=run, port=usual.port + 100, cert_ttl=600, db_ttl=12, key_grace_seconds=10.0)
+    machine = Machine(replace(starting, cert_ttl=45))
     try:
+        # First with certificates that outlive a slow start: the keeper, which renews Kafka's, starts after Kafka.
+        Machine(starting).up()
+        machine.up()
+        for name in (renewal.KEEPER, *renewal.TOLD, *renewal.READ_THEMSELVES):
+            asyncio.run(identity.issue(machine.stack, name))
         yield machine
     finally:
         machine.konci("down", "--wipe", check=False)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-LONGEST = 60  # seconds; an attack that goes on for longer is ended from outside
+LONGEST = 120  # seconds; an attack that goes on for longer is ended from outside
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,9 @@ def smuggle(target: Target, seconds: float) -> dict[str, dict[str, int]]:
         for name, fields in http_2(target).items():
             with Http2(target) as line:
                 block = Encoder().encode(fields, huffman=False)
-                line.put(HeadersFrame(1, block, flags=["END_HEADERS"]), DataFrame(1, _hidden(target), ["END_STREAM"]))
+                line.put(
+                    HeadersFrame(1, block, flags=["END_HEADERS"]), DataFrame(1, _hidden(target), flags=["END_STREAM"])
+                )
                 line.read(0.3)
                 statuses = list(line.statuses().values())
                 answered.setdefault(f"2: {name}", Counter()).update(statuses or ["reset"])

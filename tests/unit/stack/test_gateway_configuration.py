@@ -60,6 +60,13 @@ def test_nothing_internal_is_routed(routes):
     assert all(path.startswith("/v1/") or path == "/.well-known/jwks.json" for path in paths)
 
 
+def test_a_stranger_may_hold_no_more_memory_than_credentials_need(routes):
+    for entry in routes:
+        if "envoy.filters.http.jwt_authn" in entry.get("typed_per_filter_config", {}):
+            body = entry["typed_per_filter_config"]["envoy.filters.http.buffer"]["buffer"]
+            assert body["max_request_bytes"] <= 16_384
+
+
 def test_the_last_two_routes_answer_for_all_the_rest(routes):
     assert [entry["direct_response"]["status"] for entry in routes[-2:]] == [404, 404]
     assert routes[-1]["match"] == {"prefix": "/"}

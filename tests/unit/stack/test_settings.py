@@ -17,6 +17,7 @@ from stack.settings import Stack, StackError
         ("KONCI_CERT_TTL", "1"),
         ("KONCI_DB_TTL", "-5"),
         ("KONCI_KEY_CACHE_SECONDS", "for ever"),
+        ("KONCI_KEY_GRACE_SECONDS", "9"),
     ],
 )
 def test_a_wrong_number_is_named(name, value):
