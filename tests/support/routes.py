@@ -23,6 +23,8 @@ def routes(holder: Any) -> Iterator[Any]:
 def action(dependant: Dependant) -> Action | None:
     """The action of the `may(action)` among what a route depends on, or None when it asks for no right."""
     called = dependant.call
-    if getattr(called, "__qualname__", "").startswith("may."):
-        return next(cell.cell_contents for cell in called.__closure__ if isinstance(cell.cell_contents, Action))
+    cells = [cell.cell_contents for cell in getattr(called, "__closure__", None) or ()]
+    held = [one for one in (*cells, *vars(called).values()) if isinstance(one, Action)] if called else []
+    if held:
+        return held[0]
     return next((known for inner in dependant.dependencies if (known := action(inner)) is not None), None)
