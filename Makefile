@@ -3,11 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-<<<<<<< HEAD
-.PHONY: help install up down status demo test pentest lint types soak mutants
-=======
-.PHONY: help install up down status demo test lint types judges
->>>>>>> f8a51b1c6cb8574b4dde6dc190203c0f5f498a79
+.PHONY: help install up down status demo test pentest lint types soak mutants judges
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +28,7 @@ test: install ## All tests, on a stack of their own beside a running one
 
 pentest: install ## Attack a stack of its own in every way the isolation suite knows; writes reports/
 	@PYTHONPATH=tests .venv/bin/python -m pentest
+
 mutants: install ## Our own safeguards switched off one by one: the suite must notice (SAMPLE=10 for some, SEED=…)
 	@PYTHONPATH=tests .venv/bin/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
@@ -41,14 +38,12 @@ lint: install ## Style, import layers
 types: install ## Strict types
 	@.venv/bin/mypy
 
-<<<<<<< HEAD
 soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; SEED=…), then check its log
 	@deploy/local/install.sh --soak
 	@PYTHONPATH=tests .venv/bin/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
-=======
+
 judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
 	@PYTHONPATH=tests .venv/bin/python -m judges
 
 judge-%: install
 	@PYTHONPATH=tests .venv/bin/python -m judges $*
->>>>>>> f8a51b1c6cb8574b4dde6dc190203c0f5f498a79
