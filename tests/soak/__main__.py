@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from soak.plan import Plan, Sizes
 from soak.stage import Stage
 from soak.wire import Wire
 from stack.settings import REPO, Stack, StackError
-from support.hotel import Hotel, found, operator
+from support.hotel import Hotel, Patient, found, operator
 from support.machine import Machine
 
 _PORT = 18_643
@@ -126,10 +127,11 @@ def _found(machine: Machine, held: ExitStack) -> list[Hotel]:
 
 def _opened(machine: Machine, name: str) -> tuple[AbstractContextManager[Hotel], Hotel]:
     for attempt in range(_TRIES):
-        founding = found(machine, name)
+        trusted = ssl.create_default_context(cafile=str(machine.run / "ca.pem"))
+        founding = found(machine, name, transport=Patient(verify=trusted), timeout=60)
         try:
             return founding, founding.__enter__()
-        except AssertionError:
+        except (AssertionError, httpx2.HTTPError):
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError(name)
@@ -160,6 +162,8 @@ async def _break(stage: Stage) -> None:
         stage.is_over.set()
         for task in (*breakers, keeper, teller):
             task.cancel()
+        # Requests under way are answered or given up on: what the ledger does not know, it cannot vouch for.
+        await asyncio.wait(workers, timeout=30)
         done = await asyncio.gather(*workers, *breakers, keeper, teller, return_exceptions=True)
         wire.close()
     for failed in (error for error in done if isinstance(error, Exception)):

@@ -63,28 +63,47 @@ class Verdict:
         }
 
 
-def judge(attempts: Mapping[int, Attempt], entries: Iterable[Entry], *, began: float) -> Verdict:
-    """Compares all `attempts` with all `entries`; what is older than `began` was there before the ledger."""
-    verdict = Verdict()
-    named: dict[str, Attempt] = {}
-    for attempt in attempts.values():
-        if attempt.event is None:
-            continue
-        verdict.answered += 1
-        if attempt.event in named:
-            verdict.lost.append(f"{_said(attempt)} was told the event of attempt {named[attempt.event].number}")
-        named[attempt.event] = attempt
-    stored: Counter[str] = Counter()
-    spent: dict[int, str] = {}
-    for entry in entries:
-        attempt = named.get(entry.event)
+class Judge:
+    """Compares all `attempts` with the log, an entry at a time; what is older than `began` was there before."""
+
+    def __init__(self, attempts: Mapping[int, Attempt], *, began: float) -> None:
+        self._attempts = attempts
+        self._began = began
+        self._verdict = Verdict()
+        self._named: dict[str, Attempt] = {}
+        self._stored: Counter[str] = Counter()
+        self._spent: dict[int, str] = {}
+        for attempt in attempts.values():
+            if attempt.event is None:
+                continue
+            self._verdict.answered += 1
+            if attempt.event in self._named:
+                first = self._named[attempt.event].number
+                self._verdict.lost.append(f"{_said(attempt)} was told the event of attempt {first}")
+            self._named[attempt.event] = attempt
+
+    def see(self, entry: Entry) -> None:
+        """Takes one entry of the log."""
+        attempt = self._named.get(entry.event)
         if attempt is not None:
-            _stored(verdict, attempt, entry, stored)
+            _stored(self._verdict, attempt, entry, self._stored)
         else:
-            _unnamed(verdict, attempts, entry, spent, began)
-    verdict.lost += [f"{_said(attempt)} is not in the log" for event, attempt in named.items() if not stored[event]]
-    verdict.untrue += _created_twice(attempts)
-    return verdict
+            _unnamed(self._verdict, self._attempts, entry, self._spent, self._began)
+
+    def verdict(self) -> Verdict:
+        """What was found, once the whole log was seen."""
+        missing = [attempt for event, attempt in self._named.items() if not self._stored[event]]
+        self._verdict.lost += [f"{_said(attempt)} is not in the log" for attempt in missing]
+        self._verdict.untrue += _created_twice(self._attempts)
+        return self._verdict
+
+
+def judge(attempts: Mapping[int, Attempt], entries: Iterable[Entry], *, began: float) -> Verdict:
+    """The verdict over a whole log."""
+    judging = Judge(attempts, began=began)
+    for entry in entries:
+        judging.see(entry)
+    return judging.verdict()
 
 
 def _stored(verdict: Verdict, attempt: Attempt, entry: Entry, stored: Counter[str]) -> None:

@@ -26,7 +26,7 @@ from support.database import superuser
 
 _BITES = 60.0  # seconds for a fault to show
 _RECOVERS = 120.0  # seconds for the whole way, from the gateway to the log, to work again
-_QUEUE = 100  # unconfirmed events that show that nothing is stored
+_STALLED = 5.0  # seconds without a confirmation that show that nothing is stored
 _COPY = 4  # place of copies that faults start (failpoints have 0 and 1, clock 2 and 3)
 
 
@@ -168,14 +168,14 @@ async def wal_full(stage: Stage) -> dict[str, object]:
 
 async def kafka_full(stage: Stage) -> dict[str, object]:
     async def bites() -> bool:
-        return await stage.waiting("tenant_data") > _QUEUE
+        return await stage.unconfirmed_for("tenant_data") > _STALLED
 
     return await _full(stage, stage.disks.kafka, bites, "Kafka's disk full")
 
 
 async def audit_full(stage: Stage) -> dict[str, object]:
     async def bites() -> bool:
-        return await stage.waiting("tenant_data") > _QUEUE
+        return await stage.unconfirmed_for("tenant_data") > _STALLED
 
     return await _full(stage, stage.disks.audit, bites, "audit's tablespace full")
 

@@ -101,10 +101,13 @@ class Stage:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
 
-    async def waiting(self, service: str) -> int:
-        """Outbox rows of a service that audit has not confirmed; 0 when the database is not there to be asked."""
+    async def unconfirmed_for(self, service: str) -> float:
+        """Seconds that the oldest event of a service has waited in its outbox; 0 when its database does not answer."""
         try:
             async with superuser(self.stack, service) as connection:
-                return int(await connection.fetchval("SELECT count(*) FROM guard.outbox"))
+                age = await connection.fetchval(
+                    "SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM guard.outbox"
+                )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return 0
+            return 0.0
+        return float(age or 0.0)

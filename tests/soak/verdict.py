@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from soak import ledger as ledgers
-from soak.checker import Entry, Verdict, judge
+from soak.checker import Entry, Judge, Verdict
 from soak.stage import Stage
 from support.database import superuser
 from support.ledger import waiting
@@ -53,8 +53,11 @@ async def compare(stage: Stage) -> tuple[Verdict, dict[str, object]]:
     began = time.monotonic()
     stage.ledger.flush()
     attempts = ledgers.read(stage.ledger.path)
-    log = [entry async for entry in entries(stage.stack)]
-    verdict = judge(attempts, log, began=stage.began)
+    judging, seen = Judge(attempts, began=stage.began), 0
+    async for entry in entries(stage.stack):
+        judging.see(entry)
+        seen += 1
+    verdict = judging.verdict()
     async with superuser(stage.stack, "tenant_data") as connection:
         there = {str(row["guest_id"]) for row in await connection.fetch("SELECT guest_id FROM guest")}
     made = [attempt for attempt in attempts.values() if attempt.once is not None and attempt.event is not None]
@@ -62,7 +65,7 @@ async def compare(stage: Stage) -> tuple[Verdict, dict[str, object]]:
     verdict.lost += [f"guest {name} was created and is gone" for name in sorted(gone)]
     cost = {
         "attempts": len(attempts),
-        "entries": len(log),
+        "entries": seen,
         "seconds": round(time.monotonic() - began, 1),
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }

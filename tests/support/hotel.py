@@ -203,14 +203,27 @@ def operator(stack: Machine, name: str = "tester") -> str:
     return name
 
 
+class Patient(httpx2.HTTPTransport):
+    """Does what a 503 asks for: comes again after `Retry-After`. For what must be there before a test begins."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        for _ in range(10):
+            answer = super().handle_request(request)
+            if answer.status_code != 503:
+                return answer
+            answer.close()
+            time.sleep(float(answer.headers.get("retry-after", 1)))
+        return super().handle_request(request)
+
+
 @contextmanager
-def found(stack: Machine, name: str, *, plan: str = "business") -> Iterator[Hotel]:
-    """A new client with an admin, an agent and a viewer, all with a second factor."""
+def found(stack: Machine, name: str, *, plan: str = "business", **options: Any) -> Iterator[Hotel]:
+    """A new client with an admin, an agent and a viewer, all with a second factor; `options` are the client's."""
     operator(stack)
     email = f"admin-{secrets.token_hex(4)}@example.com"
     done = stack.konci("client", "create", "--name", name, "--plan", plan, "--admin-email", email, "--json")
     created = json.loads(done.stdout)
-    with gateway(stack) as http:
+    with gateway(stack, **options) as http:
         admin = activate(http, email, "admin", created["activation_token"])
         agent, viewer = (activate(http, *_invited(admin, role)) for role in ("agent", "viewer"))
         yield Hotel(stack, name, UUID(created["client_id"]), http, admin, agent, viewer)

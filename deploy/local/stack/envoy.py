@@ -55,7 +55,8 @@ class Limits:
 @dataclass(frozen=True)
 class Reply:
     """An answer that Envoy makes itself: the status it gives, and the problem that the caller is told instead.
-    `least` takes every status from there up; `request_header` narrows to requests that carry it.
+    `least` takes every status from there up; `request_header` narrows to requests that carry it, `because` to replies
+    whose reason (Envoy's response code details) begins so.
     """
 
     given: int
@@ -64,6 +65,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     least: bool = False
     request_header: str | None = None
+    because: str | None = None
 
 
 class Slow(Problem):
@@ -87,6 +89,8 @@ _SOON = (("retry-after", "1"),)
 _LATER = (("retry-after", "2"),)
 # The first that fits is told.
 REPLIES = (
+    # Started while `auth` was away, it has no key to check a token with: that is no fault of the token.
+    Reply(401, errors.Unavailable, _AWAY, _LATER, because="jwt_authn_access_denied{Jwks_remote_fetch_is_failed"),
     Reply(401, errors.Unauthenticated, _TOKEN, _BEARER),
     # Envoy refuses an upgrade (WebSocket) with the same 403 as a token for another audience; the latter is no token.
     Reply(403, errors.Malformed, _MALFORMED, request_header="upgrade"),
@@ -136,11 +140,22 @@ def _filter(reply: Reply) -> dict[str, Any]:
         "op": "GE" if reply.least else "EQ",
         "value": {"default_value": reply.given, "runtime_key": "unused.status"},
     }
-    status = {"status_code_filter": {"comparison": comparison}}
-    if reply.request_header is None:
-        return status
-    carried = {"header_filter": {"header": {"name": reply.request_header, "present_match": True}}}
-    return {"and_filter": {"filters": [status, carried]}}
+    filters: list[dict[str, Any]] = [{"status_code_filter": {"comparison": comparison}}]
+    if reply.request_header is not None:
+        filters.append({"header_filter": {"header": {"name": reply.request_header, "present_match": True}}})
+    if reply.because is not None:
+        filters.append(
+            {
+                "extension_filter": {
+                    "name": "envoy.access_loggers.extension_filters.cel",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                        "expression": f"response.code_details.startsWith('{reply.because}')",
+                    },
+                }
+            }
+        )
+    return filters[0] if len(filters) == 1 else {"and_filter": {"filters": filters}}
 
 
 def configuration(stack: Stack, limits: Limits) -> dict[str, Any]:
