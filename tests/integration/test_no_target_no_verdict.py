@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import guard
-from pentest.evidence import Evidence, Probes, Test
+from pentest.evidence import Evidence, Probes, Trial
 from support.machine import Machine, wait_until
 from support.tree import REPO
 
@@ -59,9 +59,9 @@ def test_nothing_on_its_port(stack: Machine) -> None:
 
 
 def test_another_stacks_port(stack: Machine) -> None:
-    """OpenBao shows a certificate of another root: as good as another stack's gateway."""
+    """A listener of this stack that is not its gateway: nothing else is where that port would put it."""
     done = pentest("--run", str(stack.run), "--port", str(stack.port_of("openbao")))
-    assert_refused(done, f"port {stack.port_of('openbao')}")
+    assert_refused(done, "half up")
 
 
 def test_half_up(stack: Machine) -> None:
@@ -71,7 +71,8 @@ def test_half_up(stack: Machine) -> None:
     finally:
         stack.start("prometheus")
         wait_until(lambda: bool(stack.pid("prometheus")), within=30, what="prometheus")
-    assert_refused(done, "half up (prometheus")
+    assert_refused(done, "half up")
+    assert "prometheus: it is stopped" in done.stderr
 
 
 def test_another_build(stack: Machine, tmp_path: Path) -> None:
@@ -142,8 +143,8 @@ class TestVerdicts:
         evidence = Evidence()
         probes = Probes()
         probes.denied("reading", True, table="auth: client")
-        evidence.tests["one"] = Test("test_one", "test_a", "", probes, outcome="held")
-        evidence.tests["two"] = Test("test_one", "test_b", "", Probes())
+        evidence.tests["one"] = Trial("test_one", "test_a", "", probes, outcome="held")
+        evidence.tests["two"] = Trial("test_one", "test_b", "", Probes())
         evidence.serves("table", ["auth: client", "auth: new"])
         assert evidence.missed() == ["table auth: new"]
         assert evidence.unreached() == ["test_one: test_b"]
@@ -159,7 +160,7 @@ def test_the_page_is_whole_and_shows_no_markup_of_what_was_attacked(verdict: str
     probes.allowed("<b>its owner</b>", True)
     probes.denied("<script>alert(1)</script>", verdict != "leaks", "<img src=x>", route="GET /<i>")
     outcome = {"held": "held", "leaks": "leaked", "incomplete": "not reached"}[verdict]
-    evidence.tests["one"] = Test(
+    evidence.tests["one"] = Trial(
         "test_one", "test_a", "01.1: a promise.", probes, outcome=outcome, said=probes.verdict()
     )
     told = report.content(evidence, began=0)

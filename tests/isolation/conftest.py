@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pentest import report, target
-from pentest.evidence import Evidence, Probes, Test
+from pentest.evidence import Evidence, Probes, Trial
 from support.book import Book, Route, routes
 from support.hotel import Hotel, expect
 from support.machine import Machine
@@ -73,7 +73,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_PROBES] = Probes()
     item.config.stash.setdefault(_BEGAN, time.time())
     promise = " ".join((item.module.__doc__ or "").split())
-    test = Test(item.path.stem, item.name, promise, item.stash[_PROBES])
+    test = Trial(item.path.stem, item.name, promise, item.stash[_PROBES])
     _evidence(item.config).tests[item.nodeid] = test
 
 

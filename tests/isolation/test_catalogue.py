@@ -79,6 +79,20 @@ CHECKS: dict[str, str] = {
          WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
            AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%')
     """,
+    "a trigger function without a fixed search path": """
+        SELECT DISTINCT p.oid::regprocedure::text AS offender FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+         WHERE NOT t.tgisinternal AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%')
+    """,
+    # A number that counts for all clients tells each how much the others do.
+    "a sequence": """
+        SELECT c.oid::regclass::text AS offender FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'
+    """,
+    # Its subscriber would get every client's rows: row-level security does not hold for replication.
+    "a publication or a replication slot": """
+        SELECT pubname AS offender FROM pg_publication UNION ALL SELECT slot_name FROM pg_replication_slots
+         WHERE slot_type = 'logical'
+    """,
     "TRUNCATE granted": """
         SELECT c.oid::regclass || ' to ' || pg_get_userbyid(a.grantee) AS offender
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
@@ -115,6 +129,11 @@ PLANTED: dict[str, str] = {
     "a runtime role that owns, bypasses, creates or rules": "ALTER ROLE tenant_data_request BYPASSRLS",
     "a definer function without a fixed search path": "CREATE FUNCTION planted() RETURNS int LANGUAGE sql"
     " SECURITY DEFINER AS 'SELECT 1'",
+    "a trigger function without a fixed search path": "CREATE TABLE planted (client_id uuid);"
+    " CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    " CREATE TRIGGER planted BEFORE INSERT ON planted FOR EACH ROW EXECUTE FUNCTION planted()",
+    "a sequence": "CREATE SEQUENCE planted",
+    "a publication or a replication slot": "CREATE PUBLICATION planted",
     "TRUNCATE granted": "CREATE TABLE planted (client_id uuid); GRANT TRUNCATE ON planted TO tenant_data_request",
     "a view that reads with its owner's rights": "CREATE VIEW planted AS SELECT 1 AS a",
     "anything at all granted to everybody": "CREATE TABLE planted (client_id uuid); GRANT SELECT ON planted TO PUBLIC",

@@ -156,9 +156,8 @@ async def test_a_wrapped_key_elsewhere(
     """A person's key, moved to another person, another client or another data key, does not unwrap."""
     sealed = "SELECT subject_id, data_key_id, wrapped FROM guard.subject_key WHERE client_id = $1 LIMIT 2"
     async with superuser(stack, service.service) as connection:
-        theirs, mine = (
-            [dict(row) for row in await connection.fetch(sealed, hotel.client_id)] for hotel in (heron, otter)
-        )
+        theirs = [dict(row) for row in await connection.fetch(sealed, heron.client_id)]
+        mine = [dict(row) for row in await connection.fetch(sealed, otter.client_id)]
     if not theirs:
         assert service.service == "audit"  # it seals nothing
         return
@@ -244,7 +243,8 @@ async def test_openbao_keeps_clients_and_services_apart(
 ) -> None:
     theirs = await _wrapped(stack, heron)
     body = theirs.rpartition(":")[2]
-    versions = ("vault:v0:", "vault:v2:", "vault:v99:", "vault:v-1:", "vault:", "")
+    # Not "v0": OpenBao reads it as the first version, by its oldest spelling; it is the same key.
+    versions = ("vault:v2:", "vault:v99:", "vault:v-1:", "vault:v:", "vault:", "")
     for name in SERVICES:
         async with bao.session(stack.stack, name) as session:
             attempts: dict[str, tuple[str, dict[str, Any]]] = {

@@ -6,7 +6,6 @@ list; a body from the schema. Only what no schema can tell (a password, a code) 
 
 import re
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +14,7 @@ from uuid import uuid4
 import httpx2
 
 from support.ceremonies import CEREMONIES
-from support.hotel import Hotel, Person
+from support.hotel import Hotel, Person, patiently
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -97,12 +96,8 @@ class Ask:
     def by_owner(self, **options: Any) -> httpx2.Response:
         """By whom it belongs to, who comes back when told to (`Retry-After`), as any client would."""
         assert self.person is not None, f"{self.route.title} needs nobody"
-        for _ in range(3):
-            answer = self.send(self.person, **options)
-            if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
-                return answer
-            time.sleep(int(answer.headers.get("retry-after", "1")))
-        return answer
+        sender = self.person
+        return patiently(lambda: self.send(sender, **options))
 
 
 @dataclass

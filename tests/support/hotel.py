@@ -4,7 +4,7 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,10 +54,20 @@ class Person:
     totp: Authenticator | None = None
     session: dict[str, Any] = field(default_factory=dict)
     recovery_codes: list[str] = field(default_factory=list)
+    _renew_at: float = float("inf")  # monotonic
 
     @property
     def token(self) -> str:
+        """An access token with time left: a run may be longer than one lives."""
+        if time.monotonic() > self._renew_at:
+            renewed = self.http.post("/v1/sessions/refresh", json={"refresh_token": self.session["refresh_token"]})
+            if renewed.status_code == 200:  # else its session has ended, and the old token says so
+                self._keep({**self.session, **renewed.json()})
         return str(self.session["access_token"])
+
+    def _keep(self, session: dict[str, Any]) -> None:
+        self.session = session
+        self._renew_at = time.monotonic() + 0.7 * float(session["expires_in"])
 
     @property
     def user_id(self) -> str:
@@ -92,7 +102,7 @@ class Person:
             challenge = {"challenge": answer.json()["challenge"], "code": self.totp.code()}
             answer = self.http.post("/v1/sessions/challenge", json=challenge)
         if answer.status_code == 201:
-            self.session = answer.json()
+            self._keep(answer.json())
         return answer
 
     def enrol(self) -> None:
@@ -158,11 +168,21 @@ class Hotel:
 def activate(http: httpx2.Client, email: str, role: str, token: str, password: str = PASSWORD) -> Person:
     """A person who has set a password, signed in and enrolled a second factor, then signed in with it."""
     person = Person(http, email, role, password)
-    expect(http.post("/v1/users/activate", json={"token": token, "password": password}), 204)
-    expect(person.sign_in(), 201)
+    expect(patiently(lambda: http.post("/v1/users/activate", json={"token": token, "password": password})), 204)
+    expect(patiently(person.sign_in), 201)
     person.enrol()
-    expect(person.sign_in(), 201)
+    expect(patiently(person.sign_in), 201)
     return person
+
+
+def patiently(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """What is answered to one who comes back when told to (503, `Retry-After`), five times at most."""
+    for _ in range(6):
+        answer = ask()
+        if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(int(answer.headers.get("retry-after", "1")))
+    return answer
 
 
 def invite(admin: Person, role: str, *, email: str | None = None) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import httpx2
 
-from support.hotel import PASSWORD, Hotel, Person, expect, invite
+from support.hotel import PASSWORD, Hotel, Person, expect, invite, patiently
 from support.machine import Machine
 from support.workload import workload
 
@@ -13,8 +13,8 @@ def newcomer(hotel: Hotel, role: str = "agent", *, password: str = PASSWORD) -> 
     """A user with a password and a session of its own."""
     email, token = invite(hotel.admin, role)
     person = Person(hotel.http, email, role, password)
-    expect(hotel.http.post("/v1/users/activate", json={"token": token, "password": password}), 204)
-    expect(person.sign_in(), 201)
+    expect(patiently(lambda: hotel.http.post("/v1/users/activate", json={"token": token, "password": password})), 204)
+    expect(patiently(person.sign_in), 201)
     return person
 
 
