@@ -180,8 +180,8 @@ def activate(http: httpx2.Client, email: str, role: str, token: str, password: s
 
 
 def patiently(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """What is answered to one who comes back when told to (503, `Retry-After`), three times at the most."""
-    for _ in range(3):
+    """What is answered to one who comes back when told to (503, `Retry-After`), five times at most."""
+    for _ in range(6):
         answer = ask()
         if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
             break
