@@ -5,6 +5,7 @@ The good client asks each time for something else, and looks whether it is told 
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from hpack import Encoder
 from hyperframe.frame import DataFrame, HeadersFrame
@@ -92,24 +93,30 @@ def smuggle(target: Target, seconds: float) -> dict[str, dict[str, int]]:
     """Everything, again and again until the time is over: name -> how often each status was answered."""
     end = time.monotonic() + seconds
     answered: dict[str, Counter[str]] = {}
+
+    def send_1(name: str, request: bytes) -> None:
+        with Line(target) as line:
+            line.send(request)
+            line.read(1.5)
+            statuses = [part[:3].decode() for part in line.received.split(b"HTTP/1.1 ")[1:]]
+            answered.setdefault(f"1: {name}", Counter()).update(statuses or ["cut" if line.is_cut else "none"])
+
+    def send_2(name: str, fields: list[tuple[str, str]]) -> None:
+        with Http2(target) as line:
+            block = Encoder().encode(fields, huffman=False)
+            line.put(HeadersFrame(1, block, flags=["END_HEADERS"]), DataFrame(1, _hidden(target), flags=["END_STREAM"]))
+            line.read(0.5)
+            statuses = list(line.statuses().values())
+            answered.setdefault(f"2: {name}", Counter()).update(statuses or ["reset"])
+
     first = True
     while first or time.monotonic() < end:
         first = False
-        for name, request in http_1(target).items():
-            with Line(target) as line:
-                line.send(request)
-                line.read(0.3 if line.is_cut else 1.5)
-                statuses = [part[:3].decode() for part in line.received.split(b"HTTP/1.1 ")[1:]]
-                answered.setdefault(f"1: {name}", Counter()).update(statuses or ["cut" if line.is_cut else "none"])
-        for name, fields in http_2(target).items():
-            with Http2(target) as line:
-                block = Encoder().encode(fields, huffman=False)
-                line.put(
-                    HeadersFrame(1, block, flags=["END_HEADERS"]), DataFrame(1, _hidden(target), flags=["END_STREAM"])
-                )
-                line.read(0.3)
-                statuses = list(line.statuses().values())
-                answered.setdefault(f"2: {name}", Counter()).update(statuses or ["reset"])
+        with ThreadPoolExecutor(8) as threads:
+            running = [threads.submit(send_1, *one) for one in http_1(target).items()]
+            running += [threads.submit(send_2, *two) for two in http_2(target).items()]
+        for one in running:
+            one.result()
     return {name: dict(statuses) for name, statuses in answered.items()}
 
 
