@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from guard import rewrapping
-from stack import identity, renewal
+from stack import identity, renewal, trust
 from support.database import superuser
 from support.hotel import Hotel, Person, found
 from support.ledger import Ledger, waiting
@@ -39,9 +39,10 @@ def brief() -> Iterator[Machine]:
     starting = replace(usual, run=run, port=usual.port + 100, cert_ttl=600, db_ttl=12, key_grace_seconds=10.0)
     machine = Machine(replace(starting, cert_ttl=45))
     try:
-        # First with certificates that outlive a slow start: the keeper, which renews Kafka's, starts after Kafka.
+        # First with certificates that outlive a slow start: the keeper, which renews Kafka's, starts after Kafka. From
+        # then on whoever asks gets the short ones: OpenBao gives no more than the role allows.
         Machine(starting).up()
-        machine.up()
+        asyncio.run(trust.reconcile(machine.stack))
         for name in (renewal.KEEPER, *renewal.TOLD, *renewal.READ_THEMSELVES):
             asyncio.run(identity.issue(machine.stack, name))
         yield machine
