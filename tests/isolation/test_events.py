@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 
 import events
 from events.access import AccessEvent
+from events.event import rfc3339
 from events.topic import TOPICS, Topic
 from events.uuid7 import uuid7
 from pentest.evidence import Evidence, Probes
@@ -77,8 +79,10 @@ def example(kind: str, **changes: Any) -> dict[str, Any]:
 
 
 def access(service: str, client: UUID, **changes: Any) -> dict[str, Any]:
-    """An access event of `service` that its schema accepts."""
-    return example("AccessEvent", service=service, client_id=str(client), event_id=str(uuid7()), **changes)
+    """An access event of `service` that its schema accepts: as old as its id says."""
+    now = datetime.now(UTC)
+    told = {"event_id": str(uuid7(now)), "occurred_at": rfc3339(now), "service": service, "client_id": str(client)}
+    return example("AccessEvent", **told, **changes)
 
 
 async def _send(
@@ -100,7 +104,7 @@ async def stored(stack: Machine, *ids: str) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-async def await_stored(stack: Machine, event_id: str, within: float = 20) -> list[dict[str, Any]]:
+async def await_stored(stack: Machine, event_id: str, within: float = 60) -> list[dict[str, Any]]:
     end = time.monotonic() + within
     rows: list[dict[str, Any]] = []
     while time.monotonic() < end:
@@ -239,7 +243,7 @@ async def _dead_letter(stack: Machine, topic: Topic, lie: dict[str, Any] | bytes
     assert isinstance(lie, dict)
     wanted = lie["event_id"].encode()
     record = await bus.await_record(
-        stack, "audit", f"{topic.name}.dlq", lambda one: wanted in (one.value or b""), within=30
+        stack, "audit", f"{topic.name}.dlq", lambda one: wanted in (one.value or b""), within=60
     )
     return dict(record.headers)["origin"].decode().startswith(topic.name)
 
