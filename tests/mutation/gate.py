@@ -106,6 +106,7 @@ class Gate:
 
     def _verdict(self, mutant: Mutant) -> Verdict:
         texts = mutated(mutant.edits, self._twin.folder)
+        self._stand.settle(mutant.touches)
         with self._twin.with_texts(texts):
             if not mutant.needs_stack:
                 return self._tests.run(mutant.killers)

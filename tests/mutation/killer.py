@@ -90,7 +90,8 @@ class Killers:
         assert self._nursery.stdout is not None
         self._nursery.stdin.write(f"{json.dumps(asked)}\n")
         self._nursery.stdin.flush()
-        status: int | None = json.loads(self._nursery.stdout.readline())
+        answer = self._nursery.stdout.readline()
+        status: int | None = json.loads(answer) if answer else None
         said = output.read_text(encoding="utf-8", errors="replace") if status is not None else "it did not end"
         lines = [line for line in said.strip().splitlines() if line.strip()]
         return Verdict(status, _read(result, "failure"), _read(result, "error"), lines[-1] if lines else "")

@@ -74,6 +74,11 @@ class Stand:
             self._restart(restarted)
         self._stale = set(touched)
 
+    def settle(self, touched: Iterable[str]) -> None:
+        """Before the next one is written: the keeper as it should be takes away the rules that a mutant of it made."""
+        if "keeper" in self._stale & set(touched):
+            self.show(())
+
     def _reconcile(self, part: str, load: str) -> None:
         code = f"import asyncio; {load}; from stack.settings import Stack; asyncio.run(part.reconcile(Stack.here()))"
         for _ in range(_TRIES):  # beside running relays, the `guard` schema may meet a deadlock
