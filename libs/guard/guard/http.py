@@ -21,7 +21,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
-from guard import errors, telemetry
+from guard import contract, errors, telemetry
 from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
@@ -50,7 +50,7 @@ def app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     """The application of service `name`; `lifespan` calls `Runtime.equip` before it yields."""
-    api = FastAPI(
+    api = _Api(
         title=name, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         openapi_url=f"/v1/openapi/{name}.json", separate_input_output_schemas=False,
         # Its own would double every span and metric, and put the texts of exceptions into log records.
@@ -64,6 +64,14 @@ def app(
     api.add_exception_handler(HTTPException, _http)
     api.add_middleware(_Edge, service=name)
     return api
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            contract.complete(super().openapi())
+        assert self.openapi_schema is not None  # noqa: S101 - FastAPI keeps what it has made
+        return self.openapi_schema
 
 
 def client(certificate: Certificate, *, peer: str = "auth", timeout: float = 5.0) -> httpx2.AsyncClient:

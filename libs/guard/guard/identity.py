@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.types import Scope
 
@@ -139,21 +141,30 @@ def peer(request: Request) -> str | None:
     return peer_of(request.scope)
 
 
-def may(action: Action) -> Callable[[Request], Awaitable[Caller]]:
+class May(SecurityBase):
+    """A dependency, and to OpenAPI the scheme that it asks for: the caller, if it may do `action`."""
+
+    model = HTTPBearer(bearerFormat="JWT", description="An access token of `POST /v1/sessions`.")
+    scheme_name = "access_token"
+
+    def __init__(self, action: Action) -> None:
+        self._action = action
+
+    async def __call__(self, request: Request) -> Caller:
+        caller: Caller = await request.app.state.identity.caller(request)
+        if not caller.may(self._action):
+            await request.app.state.door.entry(request.scope["state"]).refuse(caller, self._action)
+            raise errors.Forbidden(NEEDS.get(self._action, self._action))
+        return caller
+
+
+def may(action: Action) -> May:
     """A dependency: the caller, if it may do `action`.
 
     401 without a valid token. Without the right: the refusal is committed to the client's own log, then 403.
     Use as `MayReadGuests = Annotated[Caller, Depends(may(Action.GUEST_READ))]`.
     """
-
-    async def caller_that_may(request: Request) -> Caller:
-        caller = await request.app.state.identity.caller(request)
-        if not caller.may(action):
-            await request.app.state.door.entry(request.scope["state"]).refuse(caller, action)
-            raise errors.Forbidden(NEEDS.get(action, action))
-        return caller  # type: ignore[no-any-return]  # app.state is untyped
-
-    return caller_that_may
+    return May(action)
 
 
 async def _workload(request: Request) -> str:

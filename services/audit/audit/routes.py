@@ -1,6 +1,6 @@
 """HTTP of the access log. Reading it is an access like any other, and stands in it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -23,6 +23,7 @@ MayListEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_LIST))]
 MaySearchEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_SEARCH))]
 MayExportEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_EXPORT))]
 MayReadEvents = Annotated[Caller, Depends(may(Action.ACCESS_EVENT_READ))]
+FILE: dict[str, Any] = {kind.media_type.partition(";")[0]: {"schema": {"type": "string"}} for kind in Format}
 Asked = Annotated[Search, Depends(asked)]
 
 
@@ -58,7 +59,7 @@ def _page(events: list[AccessEvent], cursor: Cursor, *, has_more: bool) -> Page[
     return cursor.page([LogEntry.of(event) for event in events], events[-1].event_id if has_more else None)
 
 
-@router.get("/v1/access-events/export")
+@router.get("/v1/access-events/export", response_class=StreamingResponse, responses={200: {"content": FILE}})
 async def export_events(
     *,
     caller: MayExportEvents,

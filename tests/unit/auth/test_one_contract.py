@@ -8,6 +8,7 @@ from fastapi.dependencies.models import Dependant
 
 from auth.documents import merged
 from auth.routes import router
+from guard.identity import May
 
 # Who may ask without a token: whoever brings a secret of its own, and whoever reads what is everybody's.
 WITHOUT_TOKEN = {
@@ -50,8 +51,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def asks_for_a_right(dependant: Dependant) -> bool:
-    called = getattr(dependant.call, "__qualname__", "")
-    return called.startswith("may.") or any(asks_for_a_right(inner) for inner in dependant.dependencies)
+    return isinstance(dependant.call, May) or any(asks_for_a_right(inner) for inner in dependant.dependencies)
 
 
 def routes(api: FastAPI):

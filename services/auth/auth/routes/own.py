@@ -8,6 +8,7 @@ from auth import own
 from auth.office import TheOffice
 from auth.own import PasswordChange, TotpCode, TotpConfirmed, TotpOffer, TotpRemoval
 from events.access import Action
+from guard import contract, errors
 from guard.access import EntryDoor
 from guard.identity import Caller, may
 
@@ -24,13 +25,13 @@ async def change_password(body: PasswordChange, caller: MayChangePassword, door:
     await own.change_password(office, door, caller, body)
 
 
-@router.post("/v1/users/me/totp", status_code=status.HTTP_201_CREATED)
+@router.post("/v1/users/me/totp", status_code=status.HTTP_201_CREATED, responses=contract.problems(errors.Conflict))
 async def enrol_totp(caller: MayEnrol, door: EntryDoor, response: Response) -> TotpOffer:
     response.headers["Cache-Control"] = "no-store"
     return await own.offer_totp(door, caller)
 
 
-@router.post("/v1/users/me/totp/confirm")
+@router.post("/v1/users/me/totp/confirm", responses=contract.problems(errors.Conflict))
 async def confirm_totp(
     body: TotpCode, caller: MayConfirm, door: EntryDoor, office: TheOffice, response: Response
 ) -> TotpConfirmed:
@@ -38,6 +39,8 @@ async def confirm_totp(
     return await own.confirm_totp(office, door, caller, body)
 
 
-@router.delete("/v1/users/me/totp", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/v1/users/me/totp", status_code=status.HTTP_204_NO_CONTENT, responses=contract.problems(errors.Conflict)
+)
 async def remove_totp(body: TotpRemoval, caller: MayRemove, door: EntryDoor, office: TheOffice) -> None:
     await own.remove_totp(office, door, caller, body)

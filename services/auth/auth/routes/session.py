@@ -12,6 +12,7 @@ from auth.store import session as store
 from auth.visitor import Knock
 from events.access import Action
 from events.revocation import Revoked
+from guard import contract, errors
 from guard.access import Access, EntryDoor
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
@@ -22,7 +23,11 @@ MayListSessions = Annotated[Caller, Depends(may(Action.SESSION_LIST))]
 MayEndSessions = Annotated[Caller, Depends(may(Action.SESSION_REVOKE))]
 
 
-@router.post("/v1/sessions", status_code=status.HTTP_201_CREATED, responses={202: {"model": Challenged}})
+@router.post(
+    "/v1/sessions",
+    status_code=status.HTTP_201_CREATED,
+    responses={202: {"model": Challenged}, **contract.problems(errors.Unauthenticated)},
+)
 async def create_session(
     body: SignIn, visitor: Knock, door: EntryDoor, office: TheOffice, response: Response
 ) -> SignedIn | Challenged:
@@ -33,7 +38,11 @@ async def create_session(
     return answer
 
 
-@router.post("/v1/sessions/challenge", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "/v1/sessions/challenge",
+    status_code=status.HTTP_201_CREATED,
+    responses=contract.problems(errors.Unauthenticated),
+)
 async def answer_challenge(
     body: ChallengeAnswer, visitor: Knock, door: EntryDoor, office: TheOffice, response: Response
 ) -> SignedIn:
@@ -41,7 +50,7 @@ async def answer_challenge(
     return await sign_in.with_code(office, door, visitor, body)
 
 
-@router.post("/v1/sessions/refresh")
+@router.post("/v1/sessions/refresh", responses=contract.problems(errors.Unauthenticated))
 async def refresh_session(
     body: Refresh, visitor: Knock, door: EntryDoor, office: TheOffice, response: Response
 ) -> Tokens:

@@ -16,7 +16,7 @@ from auth.user import Activation, Invite, Invited, User, UserChange, UserRow
 from auth.visitor import Knock
 from events.access import Action
 from events.revocation import Revoked, RevokedKind
-from guard import errors, version
+from guard import contract, errors, version
 from guard.access import Access, EntryDoor
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
@@ -34,7 +34,7 @@ MayDeleteUsers = Annotated[Caller, Depends(may(Action.USER_DELETE))]
 _LAST_ADMIN = "This is the last administrator."
 
 
-@router.post("/v1/users", status_code=status.HTTP_201_CREATED)
+@router.post("/v1/users", status_code=status.HTTP_201_CREATED, responses=contract.problems(errors.Conflict))
 async def invite_user(
     body: Invite, caller: MayInvite, door: EntryDoor, office: TheOffice, response: Response
 ) -> Invited:
@@ -50,12 +50,20 @@ async def invite_user(
     return invited
 
 
-@router.post("/v1/users/activate", status_code=status.HTTP_204_NO_CONTENT)
+@router.post(
+    "/v1/users/activate",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=contract.problems(errors.Unauthenticated),
+)
 async def activate_user(body: Activation, visitor: Knock, door: EntryDoor, office: TheOffice) -> None:
     await inviting.activate(office, door, visitor, body)
 
 
-@router.post("/v1/users/{user_id}/invitation", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "/v1/users/{user_id}/invitation",
+    status_code=status.HTTP_201_CREATED,
+    responses=contract.problems(errors.Conflict),
+)
 async def invite_again(user_id: UUID, caller: MayInvite, door: EntryDoor, response: Response) -> Invited:
     async with door.open(caller, Action.USER_INVITE) as access:
         row = await store.find(access, user_id)
@@ -98,7 +106,7 @@ async def _shown(access: Access, user_id: UUID) -> User:
     return user.reveal(row, await access.subject_key(user_id))
 
 
-@router.patch("/v1/users/{user_id}")
+@router.patch("/v1/users/{user_id}", responses=contract.problems(errors.Conflict))
 async def change_user(
     user_id: UUID,
     body: UserChange,
@@ -131,7 +139,9 @@ async def change_user(
     return shown
 
 
-@router.delete("/v1/users/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/v1/users/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=contract.problems(errors.Conflict)
+)
 async def delete_user(
     user_id: UUID, caller: MayDeleteUsers, door: EntryDoor, office: TheOffice, if_match: IfMatch = None
 ) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response, status
 
 from events.access import Action
 from events.uuid7 import uuid7
-from guard import idempotency, version
+from guard import contract, errors, idempotency, version
 from guard.access import Access, EntryDoor
 from guard.idempotency import Earlier, IdempotencyKey
 from guard.identity import Caller, may
@@ -36,7 +36,7 @@ To = Annotated[Moment | None, Query(alias="to")]
 LATEST_CALL = (LATEST, UUID(int=2**128 - 1))  # above every call: the first page begins here
 
 
-@router.post("/v1/calls", status_code=status.HTTP_201_CREATED)
+@router.post("/v1/calls", status_code=status.HTTP_201_CREATED, responses=contract.problems(errors.NotFound))
 async def create_call(
     body: NewCall, caller: MayCreateCalls, door: EntryDoor, response: Response, once: IdempotencyKey = None
 ) -> Call:

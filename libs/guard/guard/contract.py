@@ -1,0 +1,112 @@
+"""The OpenAPI document of a service, completed with what the edge answers for every route: its problems and headers.
+
+Never a promise that the code does not keep: `make judge-api` holds the running platform against every line.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from guard import errors
+from guard.errors import Problem
+
+_EVERYWHERE: tuple[type[Problem], ...] = (
+    errors.Malformed, errors.TooLarge, errors.WrongMedia, errors.Invalid, errors.TooMany, Problem, errors.Unavailable,
+)  # fmt: skip
+_WITH_TOKEN: tuple[type[Problem], ...] = (errors.Unauthenticated, errors.Forbidden)
+# What a parameter can go wrong by.
+_BY_PARAMETER: dict[tuple[str, str], type[Problem]] = {
+    ("header", "If-Match"): errors.Stale,
+    ("header", "Idempotency-Key"): errors.Conflict,
+}
+_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Request-Id": ("Names this request, in the gateway's log and in every service's.", {"type": "string"}),
+    "Access-Event": ("The entry of the client's access log.", {"type": "string", "format": "uuid"}),
+    "WWW-Authenticate": ("RFC 6750.", {"type": "string", "pattern": "^Bearer"}),
+    "Retry-After": ("Seconds.", {"type": "string", "pattern": "^[0-9]+$"}),
+}
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. Each type is a page of docs/problems.md; `errors` are the places of a 422.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "pattern": "^/problems/[a-z-]+$"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer beside the rest, as its `responses`: `responses=contract.problems(errors.Conflict)`."""
+    return {kind.status: {"description": kind.title} for kind in kinds}
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Adds to FastAPI's document, in place: problem responses, and the headers of each answer."""
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = _PROBLEM
+    components["responses"] = {kind.__name__: _response(kind) for kind in _family(Problem)}
+    components["headers"] = {
+        name: {"description": said, "schema": schema, "required": True} for name, (said, schema) in _HEADERS.items()
+    }
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            _complete(path, operation)
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    answers = operation["responses"]
+    kinds = {kind.status: kind for kind in _family(Problem)}
+    here = [kinds[int(status)] for status in answers if status[0] in "45" and status != "422"]
+    here += [*_EVERYWHERE, *(_WITH_TOKEN if "security" in operation else ())]
+    here += [errors.NotFound] if "{" in path else []
+    named = {(parameter["in"], parameter["name"]) for parameter in operation.get("parameters", ())}
+    here += [kind for parameter, kind in _BY_PARAMETER.items() if parameter in named]
+    told = ["X-Request-Id", *(["Access-Event"] if "security" in operation else [])]
+    for answer in answers.values():
+        answer.setdefault("headers", {}).update(_headers(*told))
+    for kind in here:
+        answers[str(kind.status)] = {"$ref": f"#/components/responses/{kind.__name__}"}
+
+
+def _response(kind: type[Problem]) -> dict[str, Any]:
+    about = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    answer: dict[str, Any] = {"description": kind.title, "content": {"application/problem+json": about}}
+    if kind.status == errors.Unauthenticated.status:
+        answer["headers"] = _headers("WWW-Authenticate")
+    elif kind.status in {errors.TooMany.status, errors.Unavailable.status}:
+        answer["headers"] = _headers("Retry-After")
+    return answer
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _family(kind: type[Problem]) -> Iterator[type[Problem]]:
+    """`kind` and those below it that have a status of their own; of two with one status the first stands for both."""
+    seen: set[int] = set()
+    waiting = [kind]
+    while waiting:
+        next_kind = waiting.pop(0)
+        waiting += next_kind.__subclasses__()
+        if next_kind.__module__ == errors.__name__ and next_kind.status not in seen:
+            seen.add(next_kind.status)
+            yield next_kind
