@@ -4,7 +4,10 @@ Never a promise that the code does not keep: `make judge-api` holds the running 
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
+
+from fastapi import FastAPI
 
 from guard import errors
 from guard.errors import Problem
@@ -48,6 +51,23 @@ _PROBLEM = {
     },
     "additionalProperties": False,
 }
+
+
+class Api(FastAPI):
+    """An application whose document is complete, and which keeps to it where the router alone would not."""
+
+    @cached_property
+    def words(self) -> dict[str, list[str]]:
+        """The methods of each path that is a word throughout: `/v1/guests/search` is no guest of that id."""
+        paths = self.openapi()["paths"]
+        return {path: sorted(map(str.upper, item)) for path, item in paths.items() if "{" not in path}
+
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1 of every public route; made once."""
+        if self.openapi_schema is None:
+            complete(super().openapi())
+        assert self.openapi_schema is not None  # noqa: S101 - FastAPI keeps what it has made
+        return self.openapi_schema
 
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:

@@ -50,7 +50,7 @@ def app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     """The application of service `name`; `lifespan` calls `Runtime.equip` before it yields."""
-    api = _Api(
+    api = contract.Api(
         title=name, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         openapi_url=f"/v1/openapi/{name}.json", separate_input_output_schemas=False,
         # Its own would double every span and metric, and put the texts of exceptions into log records.
@@ -64,14 +64,6 @@ def app(
     api.add_exception_handler(HTTPException, _http)
     api.add_middleware(_Edge, service=name)
     return api
-
-
-class _Api(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            contract.complete(super().openapi())
-        assert self.openapi_schema is not None  # noqa: S101 - FastAPI keeps what it has made
-        return self.openapi_schema
 
 
 def client(certificate: Certificate, *, peer: str = "auth", timeout: float = 5.0) -> httpx2.AsyncClient:
@@ -156,6 +148,9 @@ class _Edge:
             await send(message)
 
         try:
+            methods = scope["app"].words.get(scope["path"])
+            if methods and scope["method"] not in methods:
+                raise _not_allowed(methods)
             body = await _bounded(receive, headers)
             await self._app(scope, body, watched)
         except errors.Problem as problem:
@@ -273,12 +268,16 @@ async def _http(request: Request, error: Exception) -> Response:
     if status == errors.NotFound.status:
         return _render(request.scope, errors.NotFound())
     if status == errors.NotAllowed.status:
-        problem = errors.NotAllowed()
-        problem.headers = {"Allow": ", ".join(_methods(request))}
-        return _render(request.scope, problem)
+        return _render(request.scope, _not_allowed(_methods(request)))
     if status == errors.Malformed.status:
         return _render(request.scope, errors.Malformed())
     return _render(request.scope, errors.Problem())
+
+
+def _not_allowed(methods: Sequence[str]) -> errors.NotAllowed:
+    problem = errors.NotAllowed()
+    problem.headers = {"Allow": ", ".join(methods)}
+    return problem
 
 
 def _methods(request: Request) -> list[str]:

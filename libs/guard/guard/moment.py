@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
 
 # Pydantic would also take epoch seconds, as a number or as a string of digits, and guess their unit by size.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -26,5 +26,6 @@ def _in_range(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
+_SAID = {"type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"}
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range), WithJsonSchema(_SAID)]
 """A time in a body or a query, RFC 3339 §5.6, between 1970 and 9999; anything else is a 422."""

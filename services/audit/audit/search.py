@@ -26,7 +26,8 @@ def _address(text: str) -> str:
 
 
 _Value = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\u0000]+$")]
-_Address = Annotated[str, Field(max_length=64), AfterValidator(_address)]
+_FORMS = {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+_Address = Annotated[str, Field(max_length=64, json_schema_extra=_FORMS), AfterValidator(_address)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, GetJsonSchemaHandler, field_validator
+from pydantic_core import CoreSchema
 
 from auth import address
 from guard.body import Body
@@ -31,8 +32,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=address.LONGEST), AfterValidator(_an_address)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Email = Annotated[
+    str, Field(max_length=address.LONGEST, json_schema_extra={"format": "email"}), AfterValidator(_an_address)
+]
+Name = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"}), AfterValidator(_not_blank)
+]
 
 
 class Invite(Body):
@@ -59,6 +64,16 @@ class Change(Body):
         if value is None:
             raise ValueError("null is not a value here")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler, /) -> dict[str, Any]:
+        schema: dict[str, Any] = handler.resolve_ref_schema(handler(core))
+        for field in schema["properties"].values():
+            # `X | None` is how a field may be absent, in Python only: the contract must not offer null.
+            (said,) = (choice for choice in field.pop("anyOf") if choice != {"type": "null"})
+            field.pop("default", None)
+            field.update(said)
+        return schema
 
 
 class UserChange(Change):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from guard.body import Body
 from guard.keys import SubjectKey
@@ -57,9 +57,15 @@ def _a_reference(reference: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Email = Annotated[str, Field(min_length=3, max_length=320), AfterValidator(_an_address)]
-Phone = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_a_number)]
-ExternalRef = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_a_reference)]
+Email = Annotated[
+    str, Field(min_length=3, max_length=320, json_schema_extra={"format": "email"}), AfterValidator(_an_address)
+]
+Phone = Annotated[
+    str, Field(min_length=1, max_length=32, json_schema_extra={"pattern": r"\d"}), AfterValidator(_a_number)
+]
+ExternalRef = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"}), AfterValidator(_a_reference)
+]
 Notes = Annotated[str, Field(max_length=10_000)]
 
 
@@ -82,6 +88,8 @@ class GuestChange(GuestContent):
 
 class GuestSearch(Body):
     """What to look up, exactly. Several fields must all match."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     email: Email | None = None
     phone: Phone | None = None
