@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test lint types
+.PHONY: help install up down status demo test lint types judges
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## Install what this machine lacks (apt, .venv, Kafka's jars)
 	@deploy/local/install.sh
@@ -31,3 +31,9 @@ lint: install ## Style, import layers
 
 types: install ## Strict types
 	@.venv/bin/mypy
+
+judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
+	@PYTHONPATH=tests .venv/bin/python -m judges
+
+judge-%: install
+	@PYTHONPATH=tests .venv/bin/python -m judges $*

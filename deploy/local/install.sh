@@ -42,13 +42,20 @@ has_java() {
 }
 has_postgres() { ls /usr/lib/postgresql/1[5-9]/bin/postgres >/dev/null 2>&1; }
 has_python() { python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+# Debian mends the database within its version: an older one than apt would install has known holes.
+is_behind() {
+    local held candidate
+    held=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null) || return 1
+    candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p')
+    [ -n "$candidate" ] && dpkg --compare-versions "$held" lt "$candidate"
+}
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
 missing_packages() {
     has_python || say python3 python3-venv
     has_java || say openjdk-17-jre-headless
     has mvn || say maven
-    has_postgres || say postgresql-15
+    if ! has_postgres || is_behind postgresql-15; then say postgresql-15; fi
     has prometheus || say prometheus
     has setpriv || say util-linux
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
@@ -110,6 +117,8 @@ install_python() {
         could_not "the Python packages" "see whether this machine reaches its package index"
         return
     fi
+    # What `python3 -m venv` puts there beside pip is in no lock and grows old: nothing of ours needs it.
+    grep -q '^setuptools==' requirements.lock || "${pip[@]/install/uninstall}" --yes setuptools >>"$log" 2>&1
     local editable=()
     for member in "${members[@]}"; do editable+=(-e "$member"); done
     if ! "$venv/bin/uv" --quiet pip install --python $venv/bin/python --offline --no-build-isolation --no-deps "${editable[@]}" >>"$log" 2>&1 \
