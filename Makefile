@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test lint types judges
+.PHONY: help install up down status demo test lint types judges judges
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ lint: install ## Style, import layers
 
 types: install ## Strict types
 	@.venv/bin/mypy
+
+judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
+	@PYTHONPATH=tests .venv/bin/python -m judges
+
+judge-%: install
+	@PYTHONPATH=tests .venv/bin/python -m judges $*
 
 judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
 	@PYTHONPATH=tests .venv/bin/python -m judges
