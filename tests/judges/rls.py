@@ -1,19 +1,22 @@
 """pgrls over every migrated database: what its 68 rules say of row-level security, policies, functions and grants.
 
-It reads the catalogue as superuser and writes nothing; whether the policies hold is for tests/isolation to attack.
+Its rules do not look at whom a policy is for, so policies without a condition are looked at here. Then rlsgrid tries
+them on scratch copies (rls_fuzz): the databases themselves are only read.
 """
 
+import asyncio
 import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from judges import accepted
+from judges import accepted, rls_fuzz
 from judges.environment import tool, version
 from judges.verdict import CannotJudge, Verdict
 from stack import bao
 from stack.settings import SERVICES
+from support.database import superuser
 from support.machine import Machine
 
 _MONTH = re.compile(r"_(\d{4}_\d{2}|other)\b")  # of a partition: each month has what every month has
@@ -26,9 +29,15 @@ def judge(stack: Machine) -> Verdict:
     found = {(rule, f"{service}:{place}") for service in SERVICES for rule, place in _lint(stack, program, service)}
     if not found:
         raise CannotJudge("pgrls found nothing at all, not even what is known: it did not see the databases")
-    unknown, known = accepted.weigh("rls", found)
-    line = f"databases {', '.join(SERVICES)}, schemas {_SCHEMAS}; {known} findings are known by rule and place"
-    return Verdict("rls", version(program, "--version"), line, unknown)
+    found |= {("a policy for everybody", place) for place in asyncio.run(_open_to_requests(stack))}
+    breaches, probes = rls_fuzz.fuzz(stack)
+    unknown, known = accepted.weigh("rls", [*found, *breaches])
+    line = (
+        f"databases {', '.join(SERVICES)}, schemas {_SCHEMAS}; {known} findings are known by rule and place;"
+        f" {probes} statements for another client's rows, which leak when the policies are opened"
+    )
+    versions = f"{version(program, '--version')}, {version(tool('rls', 'rlsgrid'), '--version')}"
+    return Verdict("rls", versions, line, unknown)
 
 
 def _lint(stack: Machine, program: Path, database: str) -> Iterator[tuple[str, str]]:
@@ -46,3 +55,17 @@ def _lint(stack: Machine, program: Path, database: str) -> Iterator[tuple[str, s
         raise CannotJudge(f"pgrls did not read {database}: {done.stderr.strip()[-300:]}") from None
     for entry in report["violations"]:
         yield entry["rule_id"], _MONTH.sub("_MONTH", entry["location"])
+
+
+async def _open_to_requests(stack: Machine) -> list[str]:
+    """Policies that hold for every row and are for another role than the service's job role."""
+    told = []
+    for service in SERVICES:
+        async with superuser(stack, service) as connection:
+            rows = await connection.fetch(
+                "SELECT schemaname, tablename, policyname, cmd FROM pg_policies"
+                " WHERE 'true' IN (qual, with_check) AND roles <> ARRAY[$1::name]",
+                f"{service}_job",
+            )
+        told += [f"{service}:{row['schemaname']}.{row['tablename']}.{row['policyname']} {row['cmd']}" for row in rows]
+    return told
