@@ -1,4 +1,4 @@
-"""05.4, 04.1: a gateway that starts while `auth` is away knows no key: a good token is not refused, but asked to wait."""
+"""05.4, 04.1: a gateway that starts while `auth` is away knows no key: a good token is asked to wait, not refused."""
 
 import signal
 import subprocess
