@@ -105,6 +105,7 @@ def _up(machine: Machine) -> Disks:
         _clear(machine, wipe=True)
         placed = disks.place(machine.stack)
     except (disks.Refused, StackError, OSError, PermissionError) as refused:
+        _clear(machine, wipe=True)
         raise NoStack(f"no disks could be mounted for it ({refused}): run as root, where mount is allowed") from refused
     try:
         if machine.konci("up", check=False).returncode:
