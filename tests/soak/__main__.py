@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -51,6 +52,7 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, help="kill -9 at random (default 200; with --minutes five a minute)")
     parser.add_argument("--minutes", type=float, help="a cut of so many minutes: every fault once, in reduced times")
     parser.add_argument("--seed", type=int, help="repeats the order of kills, failpoints and faults of a run")
+    parser.add_argument("--only", choices=plan.FAULTS, action="append", help="these faults, no kills, no failpoints")
     parser.add_argument("--plan", action="store_true", help="print what the seed will do, and do nothing")
     parser.add_argument("--keep", action="store_true", help="leave the run folder (not the stack) behind")
     asked = parser.parse_args(arguments)
@@ -65,7 +67,11 @@ def _plan(asked: argparse.Namespace) -> Plan:
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
     sizes = Sizes.cut(asked.minutes) if asked.minutes is not None else Sizes()
     changes = {name: getattr(asked, name) for name in ("accesses", "kills") if getattr(asked, name) is not None}
-    return plan.make(seed, Sizes(**{name: getattr(sizes, name) for name in Sizes.__slots__} | changes))
+    made = plan.make(seed, Sizes(**{name: getattr(sizes, name) for name in Sizes.__slots__} | changes))
+    if asked.only:
+        chosen = tuple(replace(deed, at=0.0) for deed in made.faults if deed.name in asked.only)
+        made = replace(made, kills=(), failpoints=(), faults=chosen)
+    return made
 
 
 def _stack() -> Stack:
@@ -99,6 +105,7 @@ def _up(machine: Machine) -> Disks:
         _clear(machine, wipe=True)
         placed = disks.place(machine.stack)
     except (disks.Refused, StackError, OSError, PermissionError) as refused:
+        _clear(machine, wipe=True)
         raise NoStack(f"no disks could be mounted for it ({refused}): run as root, where mount is allowed") from refused
     try:
         if machine.konci("up", check=False).returncode:

@@ -14,7 +14,7 @@ from soak.stage import Stage
 from soak.wire import Answer, Lost, Wire
 from support.hotel import Hotel, Person
 
-WORKERS = 16
+WORKERS = 10  # they share the machine with what they ask: more of them wait longer and get no more
 _PAUSE = 0.25  # seconds after an answer that was none
 # Kinds of access, and how many of a hundred.
 _KINDS = {"read": 46, "list": 11, "calls": 5, "search": 8, "create": 7, "update": 8, "foreign": 6, "forbidden": 4,

@@ -37,14 +37,14 @@ async def entries(stack: Machine) -> AsyncIterator[Entry]:
         rows = connection.cursor(
             "SELECT event_id::text AS event, extract(epoch FROM occurred_at)::float8 AS at, service,"
             " client_id::text AS client, actor_type, actor_id, action, resource_types, resource_ids, outcome,"
-            " user_agent, request_id FROM access_event",
+            " user_agent, request_id, extract(epoch FROM stored_at)::float8 AS stored FROM access_event",
             prefetch=2000,
         )
         async for row in rows:
             yield Entry(
                 row["event"], row["at"], row["service"], row["client"], row["actor_type"], row["actor_id"],
                 row["action"], tuple(zip(row["resource_types"], row["resource_ids"], strict=True)), row["outcome"],
-                row["user_agent"], row["request_id"],
+                row["user_agent"], row["request_id"], row["stored"],
             )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ AT = 1_800_000_000.0
 GUEST = (("guest", "g1"),)
 ANSWERED = Attempt(1, AT, "otter", "ada", "guest:read", "allowed", GUEST, status=200, event="e1", request_id="r1")
 UNANSWERED = Attempt(2, AT, "otter", "ada", "guest:read", "allowed", GUEST, ended=AT + 1, lost="EOFError")
-ENTRY = Entry("e1", AT, "tenant_data", "otter", "user", "ada", "guest:read", GUEST, "allowed", "soak/1", "r1")
+ENTRY = Entry("e1", AT, "tenant_data", "otter", "user", "ada", "guest:read", GUEST, "allowed", "soak/1", "r1", AT + 1)
 UNNAMED = replace(ENTRY, event="e2", user_agent="soak/2", request_id="r2")
 
 
@@ -112,12 +112,13 @@ def test_what_is_explained():
         replace(ENTRY, event="k", service="openbao", actor_type="service", action="key:unwrap", user_agent=""),
         replace(ENTRY, event="s", actor_type="service", actor="auth", action="client:read", user_agent=""),
         replace(ENTRY, event="o", at=AT - 20, user_agent="python"),
+        replace(ENTRY, event="p", stored=AT - 20),
     )
     refused = replace(UNANSWERED, number=4, status=503, lost=None)
     verdict = judged(ANSWERED, UNANSWERED, refused, log=(*log, replace(UNNAMED, event="e4", user_agent="soak/4")))
     assert verdict.holds
     assert verdict.explained == {
-        "answered": 1, "unanswered": 1, "answered 503": 1, "openbao": 1, "service": 1, "before the run": 1,
+        "answered": 1, "unanswered": 1, "answered 503": 1, "openbao": 1, "service": 1, "before the run": 2,
     }  # fmt: skip
 
 
