@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KONCI := .venv/bin/konci
 
-.PHONY: help install up down status demo test pentest lint types soak mutants judges
+.PHONY: help install up down status demo test pentest lint types soak mutants judges bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ types: install ## Strict types
 soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; SEED=…), then check its log
 	@deploy/local/install.sh --soak
 	@PYTHONPATH=tests .venv/bin/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+bench: install ## Ratios and bounds, measured; writes docs/performance.md
+	@PYTHONPATH=tests .venv/bin/python -m performance
 
 judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
 	@PYTHONPATH=tests .venv/bin/python -m judges
