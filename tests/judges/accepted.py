@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from judges.environment import HERE
 
 
-def weigh(judge: str, found: Iterable[tuple[str, str]]) -> tuple[list[str], int]:
+def weigh(judge: str, found: Iterable[tuple[str, str]], *, by_chance: bool = False) -> tuple[list[str], int]:
     """What of `found` (rule, place) is not accepted, or accepted and not found as often; and how much was accepted.
 
-    An entry's place may be a pattern; without `times` it is for any number above none.
+    An entry's place may be a pattern; without `times` it is for any number above none (`by_chance`: for none too).
     """
     entries = tomllib.loads((HERE / "accepted.toml").read_text()).get(judge, [])
     unknown: list[str] = []
@@ -24,7 +24,7 @@ def weigh(judge: str, found: Iterable[tuple[str, str]]) -> tuple[list[str], int]
         else:
             met[number] += 1
     for number, entry in enumerate(entries):
-        if met[number] != entry.get("times", max(met[number], 1)):
+        if met[number] != entry.get("times", max(met[number], 0 if by_chance else 1)):
             known = entry.get("times", "some")
             unknown.append(f"{entry['rule']} at {entry['place']}: found {met[number]} times, {known} are known")
     return unknown, met.total()

@@ -39,7 +39,7 @@ def _aes_gcm(group: _Case, case: _Case) -> bool:
     key, nonce, about, plain, sealed, tag = _bytes(case, "key", "iv", "aad", "msg", "ct", "tag")
     if group["ivSize"] == _BLOB_NONCE:
         try:
-            return keys._decrypt(key, keys._VERSION + nonce + sealed + tag, about) == plain
+            return keys._decrypt(keys.AESGCM(key), keys._VERSION + nonce + sealed + tag, about) == plain
         except keys.NotOurs:
             return False
     try:
