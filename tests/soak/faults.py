@@ -80,16 +80,18 @@ async def _one(stage: Stage, name: str, fault: "Fault") -> None:
     probe = Probe(stage)
     told: dict[str, object] = {"fault": name}
     stage.faults.append(told)
+    doing = "before it, no recovery from what was before"
     try:
         # What random kills broke is not this fault's.
         await probe.recovers()
-        began = time.monotonic()
+        doing, began = "it could not be carried out in its time", time.monotonic()
         stage.say(f"fault: {name}")
         told |= await fault.work(stage)
         told.setdefault("lasted", round(time.monotonic() - began, 1))
+        doing = f"no recovery within {_RECOVERS:g} s"
         told |= await probe.recovers()
     except TimeoutError:
-        stage.finds(f"{name}: no recovery within {_RECOVERS:g} s")
+        stage.finds(f"{name}: {doing}")
     finally:
         probe.asker.wire.close()
     stage.say(f"fault: {name}: " + ", ".join(f"{key} {value}" for key, value in told.items() if key != "fault"))
