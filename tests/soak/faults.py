@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import asyncpg
 import httpx2
@@ -26,7 +27,7 @@ from support.database import superuser
 
 _BITES = 60.0  # seconds for a fault to show
 _RECOVERS = 120.0  # seconds for the whole way, from the gateway to the log, to work again
-_STALLED = 5.0  # seconds without a confirmation that show that nothing is stored
+_STALLED = 5.0  # seconds after which an event that is not in the log shows that nothing is stored
 _COPY = 4  # place of copies that faults start (failpoints have 0 and 1, clock 2 and 3)
 
 
@@ -168,18 +169,19 @@ async def wal_full(stage: Stage) -> dict[str, object]:
     return await _full(stage, stage.disks.wal, bites, "WAL full")
 
 
-async def kafka_full(stage: Stage) -> dict[str, object]:
-    async def bites() -> bool:
-        return await stage.unconfirmed_for("tenant_data") > _STALLED
+async def _nothing_is_stored(stage: Stage) -> bool:
+    """Whether what is answered now is not in the log some seconds later."""
+    event = await Probe(stage).read()
+    await asyncio.sleep(_STALLED)
+    return event is not None and not await stage.is_logged(event)
 
-    return await _full(stage, stage.disks.kafka, bites, "Kafka's disk full")
+
+async def kafka_full(stage: Stage) -> dict[str, object]:
+    return await _full(stage, stage.disks.kafka, partial(_nothing_is_stored, stage), "Kafka's disk full")
 
 
 async def audit_full(stage: Stage) -> dict[str, object]:
-    async def bites() -> bool:
-        return await stage.unconfirmed_for("tenant_data") > _STALLED
-
-    return await _full(stage, stage.disks.audit, bites, "audit's tablespace full")
+    return await _full(stage, stage.disks.audit, partial(_nothing_is_stored, stage), "audit's tablespace full")
 
 
 async def openbao_full(stage: Stage) -> dict[str, object]:
