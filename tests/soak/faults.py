@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import asyncpg
 import httpx2
@@ -26,7 +27,7 @@ from support.database import superuser
 
 _BITES = 60.0  # seconds for a fault to show
 _RECOVERS = 120.0  # seconds for the whole way, from the gateway to the log, to work again
-_STALLED = 5.0  # seconds without a confirmation that show that nothing is stored
+_STALLED = 5.0  # seconds after which an event that is not in the log shows that nothing is stored
 _COPY = 4  # place of copies that faults start (failpoints have 0 and 1, clock 2 and 3)
 
 
@@ -80,16 +81,18 @@ async def _one(stage: Stage, name: str, fault: "Fault") -> None:
     probe = Probe(stage)
     told: dict[str, object] = {"fault": name}
     stage.faults.append(told)
+    doing = "before it, no recovery from what was before"
     try:
         # What random kills broke is not this fault's.
         await probe.recovers()
-        began = time.monotonic()
+        doing, began = "it could not be carried out in its time", time.monotonic()
         stage.say(f"fault: {name}")
         told |= await fault.work(stage)
         told.setdefault("lasted", round(time.monotonic() - began, 1))
+        doing = f"no recovery within {_RECOVERS:g} s"
         told |= await probe.recovers()
     except TimeoutError:
-        stage.finds(f"{name}: no recovery within {_RECOVERS:g} s")
+        stage.finds(f"{name}: {doing}")
     finally:
         probe.asker.wire.close()
     stage.say(f"fault: {name}: " + ", ".join(f"{key} {value}" for key, value in told.items() if key != "fault"))
@@ -166,18 +169,19 @@ async def wal_full(stage: Stage) -> dict[str, object]:
     return await _full(stage, stage.disks.wal, bites, "WAL full")
 
 
-async def kafka_full(stage: Stage) -> dict[str, object]:
-    async def bites() -> bool:
-        return await stage.unconfirmed_for("tenant_data") > _STALLED
+async def _nothing_is_stored(stage: Stage) -> bool:
+    """Whether what is answered now is not in the log some seconds later."""
+    event = await Probe(stage).read()
+    await asyncio.sleep(_STALLED)
+    return event is not None and not await stage.is_logged(event)
 
-    return await _full(stage, stage.disks.kafka, bites, "Kafka's disk full")
+
+async def kafka_full(stage: Stage) -> dict[str, object]:
+    return await _full(stage, stage.disks.kafka, partial(_nothing_is_stored, stage), "Kafka's disk full")
 
 
 async def audit_full(stage: Stage) -> dict[str, object]:
-    async def bites() -> bool:
-        return await stage.unconfirmed_for("tenant_data") > _STALLED
-
-    return await _full(stage, stage.disks.audit, bites, "audit's tablespace full")
+    return await _full(stage, stage.disks.audit, partial(_nothing_is_stored, stage), "audit's tablespace full")
 
 
 async def openbao_full(stage: Stage) -> dict[str, object]:

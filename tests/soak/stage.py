@@ -100,14 +100,3 @@ class Stage:
                 return bool(await connection.fetchval("SELECT 1 FROM access_event WHERE event_id = $1::uuid", event))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
-
-    async def unconfirmed_for(self, service: str) -> float:
-        """Seconds that the oldest event of a service has waited in its outbox; 0 when its database does not answer."""
-        try:
-            async with superuser(self.stack, service) as connection:
-                age = await connection.fetchval(
-                    "SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM guard.outbox"
-                )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return 0.0
-        return float(age or 0.0)
