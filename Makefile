@@ -26,7 +26,8 @@ demo: up ## Two hotels, their dialogues, and their access logs
 test: install ## All tests, on a stack of their own beside a running one
 	@.venv/bin/python -m pytest
 
-pentest: install ## Attack a stack of its own in every way the isolation suite knows; writes reports/
+pentest: install ## Our safeguards off one by one, then every attack that the isolation suite knows; writes reports/
+	@PYTHONPATH=tests .venv/bin/python -m mutation
 	@PYTHONPATH=tests .venv/bin/python -m pentest
 
 mutants: install ## Our own safeguards switched off one by one: the suite must notice (SAMPLE=10 for some, SEED=…)

@@ -73,7 +73,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_PROBES] = Probes()
     item.config.stash.setdefault(_BEGAN, time.time())
     promise = " ".join((item.module.__doc__ or "").split())
-    test = Trial(item.path.stem, item.name, promise, item.stash[_PROBES])
+    test = Trial(item.path.stem, item.name, promise, item.stash[_PROBES], notes="probes" in item.fixturenames)
     _evidence(item.config).tests[item.nodeid] = test
 
 

@@ -146,6 +146,12 @@ async def test_another_clients_id_in_a_good_token(stack: Machine, otter: Hotel, 
             assert _is_refused(await http.get(path, headers={"Authorization": f"Bearer {token}"}))
 
 
+async def test_other_credentials_are_no_access_token(stack: Machine, otter: Hotel) -> None:
+    for other in (otter.agent.session["refresh_token"], otter.agent.session["device_token"]):
+        async with workload(stack, "gateway", "tenant_data") as http:
+            assert _is_refused(await http.get("/v1/guests", headers={"Authorization": f"Bearer {other}"}))
+
+
 async def test_the_true_token_opens(stack: Machine, otter: Hotel) -> None:
     assert otter.http.get("/v1/guests", headers={"Authorization": f"Bearer {otter.agent.token}"}).status_code == 200
     async with workload(stack, "gateway", "tenant_data") as http:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutation.killer import Killers, Verdict
-from mutation.mutant import Broken, Mutant, mutated, needs_stack
+from mutation.mutant import Broken, Mutant, load, mutated, needs_stack
 from mutation.stand import NotUp, Stand, log
 from mutation.twin import REPO, Twin
+from support import tree
 
 REPORT = REPO / "reports" / "mutants.json"
 
@@ -127,5 +128,11 @@ def _seconds(began: float) -> float:
 
 def _write(outcomes: Sequence[Outcome], killed: int, report: Path = REPORT) -> None:
     report.parent.mkdir(parents=True, exist_ok=True)
-    told = {"killed": killed, "total": len(outcomes), "mutants": [asdict(outcome) for outcome in outcomes]}
+    told = {
+        "commit": tree.commit(),
+        "all": len(load()),
+        "killed": killed,
+        "total": len(outcomes),
+        "mutants": [asdict(outcome) for outcome in outcomes],
+    }
     report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -35,6 +35,12 @@ def documents() -> list[Path]:
     return [path for path in files() if path.suffix == ".md"]
 
 
+def commit() -> str:
+    """The commit that is checked out, with `-dirty` when files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True).stdout.strip()
+
+
 @cache
 def text(path: Path) -> str:
     return (REPO / path).read_text(encoding="utf-8")

@@ -4,15 +4,13 @@ from collections import Counter
 from urllib.parse import parse_qsl
 
 from guard import errors
-from guard.body import pointer_of
 
 
 def require_each_once(query: bytes) -> None:
-    """Raises Invalid, naming each, for parameters that are given more than once (ASVS 15.3.7).
+    """Raises Invalid for parameters that are given more than once (ASVS 15.3.7); what was sent is not repeated.
 
     Of two values of one name, one reader takes the first and another the last.
     """
     names = Counter(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    repeated = [(pointer_of(name), "A parameter is given once") for name, times in names.items() if times > 1]
-    if repeated:
-        raise errors.Invalid(repeated)
+    if any(times > 1 for times in names.values()):
+        raise errors.Invalid([("/", "A parameter is given once")])

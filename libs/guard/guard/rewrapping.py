@@ -51,8 +51,9 @@ async def rewrap(pool: Pool, vault: Vault, service: str) -> int:
             if _version(row["wrapped"]) >= newest[client_id]:
                 continue
             again = await vault.rewrap(service, client_id, row["wrapped"])
-        except Refused:
-            _log.warning("data key not rewrapped", extra={"client": str(client_id)})
+        except (Refused, ValueError):
+            # Destroyed, or not of OpenBao's making: nothing of one client may keep the others from theirs.
+            _log.warning("data key not rewrapped", extra={"client_id": str(client_id)})
             continue
         async with database.translate(), pool.acquire() as connection:
             await connection.execute(
@@ -67,5 +68,8 @@ async def rewrap(pool: Pool, vault: Vault, service: str) -> int:
 
 
 def _version(wrapped: str) -> int:
-    # "vault:v3:…", by OpenBao's transit engine.
-    return int(wrapped.split(":", 2)[1].removeprefix("v"))
+    """Of the client's key, in "vault:v3:…" as OpenBao's transit engine writes it. Raises ValueError."""
+    engine, _, rest = wrapped.partition(":v")
+    if engine != "vault":
+        raise ValueError("not a text of OpenBao's")
+    return int(rest.partition(":")[0])

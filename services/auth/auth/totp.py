@@ -15,7 +15,6 @@ _WINDOW = 1  # steps before and after: RFC 6238, 5.2 allows one for slow typing,
 # Of base32: 140 bits. With fewer than 112, a bare hash could be guessed back (ASVS 6.5.2, 11.5.1; SP 800-63B-4,
 # 3.1.2.2).
 _RECOVERY_CHARACTERS = 28
-_GIVEN_BEFORE = 16  # what was given out until November 2026 is good until it is used or replaced
 _CODE = re.compile(r"[0-9]{6}")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -48,7 +47,7 @@ def new_recovery_codes() -> list[str]:
 def recovery_hash(user_id: UUID, code: str) -> bytes | None:
     """What is stored of a recovery code, as it was typed; None when it cannot be one."""
     letters = re.sub(r"[\s-]", "", code).upper()
-    if len(letters) not in {_RECOVERY_CHARACTERS, _GIVEN_BEFORE} or not set(letters) <= set(_ALPHABET):
+    if len(letters) != _RECOVERY_CHARACTERS or not set(letters) <= set(_ALPHABET):
         return None
     return hashlib.sha256(user_id.bytes + letters.encode()).digest()
 
