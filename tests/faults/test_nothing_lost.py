@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from support.hotel import Hotel
+from support.hotel import Hotel, expect
 from support.ledger import Ledger, waiting
 from support.machine import Machine
 
@@ -35,11 +35,9 @@ async def http(stack: Machine) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def _read(
-    http: httpx2.AsyncClient, hotel: Hotel, paths: list[str], ledger: Ledger, chance: random.Random
-) -> None:
+async def _read(http: httpx2.AsyncClient, token: str, paths: list[str], ledger: Ledger, chance: random.Random) -> None:
     try:
-        answer = await http.get(chance.choice(paths), headers={"Authorization": f"Bearer {hotel.agent.token}"})
+        answer = await http.get(chance.choice(paths), headers={"Authorization": f"Bearer {token}"})
     except httpx2.TransportError:
         ledger.unanswered += 1
         await asyncio.sleep(0.05)
@@ -87,6 +85,11 @@ async def test_five_thousand_accesses_under_kill_nine(
         + ["/v1/guests?limit=3", "/v1/calls?limit=2"]
         for hotel in (otter, heron)
     }
+    # Tokens of their own, younger than the run is long: asking for new ones would not survive these kills.
+    tokens = {}
+    for hotel in (otter, heron):
+        expect(hotel.agent.sign_in(), 201)
+        tokens[hotel.name] = hotel.agent.token
     done = asyncio.Event()
     began = time.monotonic()
     killer = asyncio.create_task(_kill(stack, chance, done))
@@ -98,7 +101,7 @@ async def test_five_thousand_accesses_under_kill_nine(
             if len(ledger.events) >= ACCESSES:
                 done.set()
             assert time.monotonic() - began < DEADLINE, f"seed {SEED}: {len(ledger.events)} accesses, {ledger.refused}"
-            await _read(http, hotel, paths[hotel.name], ledger, own)
+            await _read(http, tokens[hotel.name], paths[hotel.name], ledger, own)
 
     try:
         await asyncio.gather(*(reader(number) for number in range(READERS)))

@@ -15,6 +15,7 @@ from support.hotel import Hotel, expect
 from support.machine import Machine
 
 ABSENT = "01890000-0000-7000-8000-000000000000"
+CREDENTIALS = 16_384  # bytes that the gateway takes on a route without a token
 BAD_IDS = ("1", "not-an-id", "%00", "00000000-0000-0000-0000-00000000000g", "'; DROP TABLE guest; --", "é", "🦦")
 TEXTS = ("\u0000", "a\u0000b", "\ud800", "a\udfff")
 
@@ -113,7 +114,9 @@ def test_wrong_types(otter: Hotel) -> None:
                 ("name", "email", "password", "direction", "turns", "code", "role", "settings"), value
             )
             answer = otter.agent.request(method, _at(path), json=fields)
-            _assert_problem(answer, 400, 401, 403, 404, 422)
+            # A stranger's body is 16 KiB at most: the gateway says so of the longest of these.
+            too_large = (413,) if len(answer.request.content) > CREDENTIALS and "security" not in operation else ()
+            _assert_problem(answer, 400, 401, 403, 404, 422, *too_large)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=["nul", "inner nul", "high surrogate", "low surrogate"])

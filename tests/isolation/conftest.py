@@ -9,7 +9,7 @@ import pytest
 from pentest import report, target
 from pentest.evidence import Evidence, Probes, Trial
 from support.book import Book, Route, routes
-from support.hotel import Hotel, expect
+from support.hotel import Hotel, expect, found
 from support.machine import Machine
 
 _EVIDENCE = pytest.StashKey[Evidence]()
@@ -31,6 +31,20 @@ def _is_ours(item: pytest.Item) -> bool:
 def probes(request: pytest.FixtureRequest) -> Probes:
     """Where a test notes what it tried."""
     return request.node.stash[_PROBES]
+
+
+@pytest.fixture(scope="session")
+def otter(stack: Machine) -> Iterator[Hotel]:
+    """The attacker: a hotel of the suite's own, since attacks rename it, fill its log and use up its objects."""
+    with found(stack, "Otter Lodge") as hotel:
+        yield hotel
+
+
+@pytest.fixture(scope="session")
+def heron(stack: Machine) -> Iterator[Hotel]:
+    """The victim, untouched by any other test."""
+    with found(stack, "Heron Lodge") as hotel:
+        yield hotel
 
 
 @pytest.fixture(scope="session")

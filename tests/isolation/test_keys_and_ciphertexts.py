@@ -107,8 +107,8 @@ def _opens(key: SubjectKey, blob: bytes, about: tuple[str, UUID]) -> bool:
     return True
 
 
-def _but(key: SubjectKey, **changed: Any) -> SubjectKey:
-    told = {name: getattr(key, name) for name in ("client_id", "subject_id", "data_key_id", "key")}
+def _but(one: SubjectKey, **changed: Any) -> SubjectKey:
+    told = {name: getattr(one, name) for name in ("client_id", "subject_id", "data_key_id", "key")}
     return SubjectKey(**{**told, **changed})
 
 

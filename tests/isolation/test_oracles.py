@@ -80,7 +80,8 @@ async def test_by_time(direct: httpx2.AsyncClient, otter: Hotel, heron: Hotel, p
 async def _can_tell(http: httpx2.AsyncClient, otter: Hotel) -> float:
     """The control: between one's own guest and an absent one, the same method sees the difference at once."""
     own = f"/v1/guests/{otter.guest()['id']}"
-    taken = await _measure(http, otter, {"own": [own] * 400, "absent": [f"/v1/guests/{uuid7()}" for _ in range(400)]})
+    absent = [f"/v1/guests/{uuid7()}" for _ in range(SAMPLES)]
+    taken = await _measure(http, otter, {"own": [own] * SAMPLES, "absent": absent})
     return welch(*trimmed(taken["own"], taken["absent"]))
 
 

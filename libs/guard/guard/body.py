@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 # What pydantic would convert: "5" to 5, "yes" to true. Texts that stand for a UUID or a time are JSON's only way.
 _STRICT = ("bool", "float", "int")
+_MEMBERS = 64  # of one object; each unknown one costs its own fault, a megabyte of them half a second of everybody's
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -60,6 +61,8 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_storable(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > _MEMBERS:
+            raise PydanticCustomError("too_many_fields", "An object has a few fields, not thousands")
         for pointer, text in _texts(data):
             # PostgreSQL refuses NUL, UTF-8 has no lone surrogates: better a clear 422 than a late 500.
             if "\0" in text or _LONE.search(text):

@@ -3,6 +3,7 @@
 The caller's address is believed only from the gateway's certificate; nothing unknown ever reaches the outside as text.
 """
 
+import itertools
 import logging
 import re
 import time
@@ -29,8 +30,11 @@ from guard.tls import Certificate
 _log = logging.getLogger("guard.http")
 _BODY = 2**20  # bytes (API.md)
 _DEPTH = 32  # of nested JSON; nothing here is deeper than four
+_TOLD = 100  # faults of one body; a megabyte of unknown fields would be answered by several
 _GATEWAY = "gateway"
 # A text (closed or not), or a run of anything but brackets. Possessive: linear in time whatever is sent.
+_TEXT_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[]["{}]', re.DOTALL)
+_RISE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _NO_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^]["{}]++', re.DOTALL)
 # Pydantic's own words for these quote a piece of the input, or speak of Python.
 _SAID = {
@@ -222,6 +226,9 @@ async def _read(receive: Receive, headers: Mapping[str, str]) -> bytes:
 def _is_too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= _DEPTH:
         return False
+    first = itertools.islice(_TEXT_OR_BRACKET.finditer(body), 1000)  # an attack is seen at its beginning
+    if max(itertools.accumulate(_RISE.get(step[0], 0) for step in first), default=0) > _DEPTH:
+        return True
     brackets = _NO_BRACKET.sub(b"", body)
     for _ in range(_DEPTH):  # each round takes the innermost pairs away
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
@@ -252,7 +259,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(entry["type"] == "json_invalid" for entry in found):
         return _render(request.scope, errors.Malformed("The body is not valid JSON."))
     # Places and reasons, never the input: a refused password must not come back in an answer or a log.
-    return _render(request.scope, errors.Invalid([(_pointer(entry), _reason(entry)) for entry in found]))
+    return _render(request.scope, errors.Invalid([(_pointer(entry), _reason(entry)) for entry in found[:_TOLD]]))
 
 
 def _pointer(entry: Mapping[str, Any]) -> str:
