@@ -42,11 +42,34 @@ def request(method: str, path: str, headers: Mapping[str, str], body: bytes = b"
     return "\r\n".join(lines).encode() + body
 
 
-class _Caller(asyncio.Protocol):
-    """One connection: the next request goes out when the last answer is in."""
+@dataclass
+class _Course:
+    """What all connections of one stretch share: the requests, when each is due, and when it is over."""
 
-    def __init__(self, requests: Iterator[bytes], load: Load, until: Callable[[], bool]) -> None:
-        self._requests, self._load, self._until = requests, load, until
+    requests: Iterator[bytes]
+    load: Load
+    rate: float  # requests a second; 0: as fast as they are answered
+    answered: Callable[[bytes], None] | None
+    began: float = 0.0
+    end: float = float("inf")
+    _begun: int = 0
+
+    def next(self) -> tuple[float, bytes] | None:
+        """Seconds until the next request is due, and the request; None when there is none any more."""
+        now = time.perf_counter()
+        due = self.began + self._begun / self.rate if self.rate else now
+        wanted = None if max(due, now) > self.end else next(self.requests, None)
+        if wanted is None:
+            return None
+        self._begun += 1
+        return max(due - now, 0.0), wanted
+
+
+class _Caller(asyncio.Protocol):
+    """One connection: the next request goes out when it is due and the last answer is in."""
+
+    def __init__(self, course: _Course) -> None:
+        self._course = course
         self._buffer = bytearray()
         self._sent_at = 0.0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,26 +78,33 @@ class _Caller(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class has no base
 
     def begin(self) -> None:
-        wanted = None if self._until() else next(self._requests, None)
-        if wanted is None:
+        following = self._course.next()
+        if following is None:
             self._transport.close()
-            return
+        elif following[0] > 0:
+            asyncio.get_running_loop().call_later(following[0], self._send, following[1])
+        else:
+            self._send(following[1])
+
+    def _send(self, wanted: bytes) -> None:
         self._sent_at = time.perf_counter()
         self._transport.write(wanted)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head = self._buffer.find(b"\r\n\r\n")
-        if head < 0:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
             return
-        lowered = bytes(self._buffer[:head]).lower()
-        at = lowered.find(b"content-length:")
-        length = int(lowered[at + 15 :].split(b"\r", 1)[0]) if at >= 0 else 0
-        if len(self._buffer) < head + 4 + length:
+        head = bytes(self._buffer[:end]).lower()
+        at = head.find(b"content-length:")
+        length = int(head[at + 15 :].split(b"\r", 1)[0]) if at >= 0 else 0
+        if len(self._buffer) < end + 4 + length:
             return
-        self._load.latencies.append(time.perf_counter() - self._sent_at)
-        self._load.statuses[int(self._buffer[9:12])] += 1
-        del self._buffer[: head + 4 + length]
+        self._course.load.latencies.append(time.perf_counter() - self._sent_at)
+        self._course.load.statuses[int(self._buffer[9:12])] += 1
+        if self._course.answered is not None:
+            self._course.answered(head)
+        del self._buffer[: end + 4 + length]
         self.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,28 +120,29 @@ async def drive(
     connections: int,
     seconds: float = 0,
     count: int = 0,
+    rate: float = 0,
+    answered: Callable[[bytes], None] | None = None,
 ) -> Load:
-    """Sends `requests` round and round for `seconds`, or `count` of them, over `connections`."""
-    load = Load()
+    """Sends `requests` round and round for `seconds`, or `count` of them, over `connections`, `rate` a second at most.
+
+    `answered` is given the head of each answer, in small letters.
+    """
     loop = asyncio.get_running_loop()
     todo = itertools.islice(itertools.cycle(requests), count) if count else itertools.cycle(requests)
-    end = float("inf")
-    callers = [
-        (
-            await loop.create_connection(
-                lambda: _Caller(todo, load, lambda: time.perf_counter() > end),
-                "127.0.0.1", port, ssl=context, server_hostname="localhost",
-            )
-        )[1]
-        for _ in range(connections)
-    ]  # fmt: skip
-    began = time.perf_counter()
-    end = began + seconds if seconds else end
+    course = _Course(todo, Load(), rate, answered)
+    callers = []
+    for _ in range(connections):
+        made = await loop.create_connection(
+            lambda: _Caller(course), "127.0.0.1", port, ssl=context, server_hostname="localhost"
+        )
+        callers.append(made[1])
+    course.began = time.perf_counter()
+    course.end = course.began + seconds if seconds else course.end
     for caller in callers:
         caller.begin()
     await asyncio.gather(*(caller.ended for caller in callers))
-    load.seconds = time.perf_counter() - began
-    return load
+    course.load.seconds = time.perf_counter() - course.began
+    return course.load
 
 
 def middle(values: Sequence[float]) -> float:
