@@ -12,7 +12,8 @@ from support.good_client import GoodClient, good_client
 CAP = 1000
 
 
-@pytest.fixture(scope="session")
+# One for each file: a good client that goes on asking would take a core from every later test.
+@pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     # Production's limits, but for a house that is full sooner (5000 connections take a busy machine longer than the
     # gateway waits for a handshake), and for spans, since no collector runs here.
@@ -20,7 +21,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         yield ready
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def good(own: Edge) -> Iterator[GoodClient]:
     token = own.token(sid="good", client_id="good-hotel")
     with good_client(
