@@ -22,7 +22,7 @@ SEED = int(os.environ.get("KONCI_TEST_SEED", str(random.SystemRandom().randrange
 ACCESSES = int(os.environ.get("KONCI_TEST_ACCESSES", "5000"))
 KILLS = int(os.environ.get("KONCI_TEST_KILLS", "40"))
 VICTIMS = {"tenant_data": 5, "audit": 4, "auth": 2, "postgres": 2, "kafka": 2}
-DEADLINE = 560  # seconds for the whole run; less than a token lives
+DEADLINE = 420  # seconds for the whole run
 READERS = 12
 
 
