@@ -120,11 +120,11 @@ def _up(machine: Machine) -> Disks:
     return placed
 
 
-def _found(machine: Machine, held: ExitStack) -> list[Hotel]:
+def _found(machine: Machine, held: ExitStack, ledger: Ledger) -> list[Hotel]:
     try:
         operator(machine)
         with ThreadPoolExecutor(len(_HOTELS)) as at_once:
-            founded = list(at_once.map(lambda name: _opened(machine, name), _HOTELS))
+            founded = list(at_once.map(lambda name: _opened(machine, name, ledger), _HOTELS))
     except (AssertionError, httpx2.HTTPError) as refused:
         raise NoStack(f"no hotel can be founded on it ({str(refused)[:300]}): see {machine.run}/log") from refused
     for founding, _ in founded:
@@ -132,10 +132,11 @@ def _found(machine: Machine, held: ExitStack) -> list[Hotel]:
     return [hotel for _, hotel in founded]
 
 
-def _opened(machine: Machine, name: str) -> tuple[AbstractContextManager[Hotel], Hotel]:
+def _opened(machine: Machine, name: str, ledger: Ledger) -> tuple[AbstractContextManager[Hotel], Hotel]:
     for attempt in range(_TRIES):
         trusted = ssl.create_default_context(cafile=str(machine.run / "ca.pem"))
-        founding = found(machine, name, transport=Patient(verify=trusted), timeout=60)
+        hears = {"response": [lambda answer: ledger.hears(answer.headers.get("access-event"))]}
+        founding = found(machine, name, transport=Patient(verify=trusted), timeout=60, event_hooks=hears)
         try:
             return founding, founding.__enter__()
         except (AssertionError, httpx2.HTTPError):
@@ -219,9 +220,10 @@ def _soak(machine: Machine, wanted: Plan, reports: Path) -> int:
     began = time.monotonic()
     placed = _up(machine)
     with ExitStack() as held:
-        hotels = _found(machine, held)
         ledger = held.enter_context(Ledger(reports / "soak-ledger.jsonl"))
-        stage = Stage(machine, wanted, ledger, placed, hotels, machine.run / "soak-hits")
+        kept_before = time.time() if _is_kept() else 0.0
+        hotels = _found(machine, held, ledger)
+        stage = Stage(machine, wanted, ledger, placed, hotels, machine.run / "soak-hits", kept_before)
         _furnish(stage)
         print(f"up and furnished after {time.monotonic() - began:.0f} s", flush=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

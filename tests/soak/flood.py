@@ -90,7 +90,8 @@ def _poisons(stage: Stage, count: int, chance: random.Random) -> list[tuple[byte
     made = []
     for place in range(count):
         hotel = chance.choice(stage.hotels)
-        _, event = _event(stage, hotel)
+        number, event = _event(stage, hotel)
+        stage.ledger.told(number, 0, None, None)  # it may never be stored
         key, value = _record(event)
         mark = f"soak-poison-{stage.plan.seed}-{place}".encode()
         wrong = [
