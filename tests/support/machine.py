@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack.settings import REPO, Stack
+from stack.supervision import Supervisor
 
 KONCI = Path(sys.executable).parent / "konci"
 RUN = REPO / ".run-test"
@@ -67,13 +68,15 @@ class Machine:
         return done.stdout + done.stderr
 
     def pid(self, program: str) -> int:
-        return int(self.supervisor("pid", program).strip() or 0)
+        """0 when it does not run."""
+        return int(Supervisor(self.stack).info(program)["pid"])
 
-    def kill(self, program: str) -> None:
-        """`kill -9` of one process; supervisor starts it again."""
+    def kill(self, program: str) -> bool:
+        """`kill -9` of one process; supervisor starts it again. Whether there was one."""
         pid = self.pid(program)
         if pid > 0:
             os.kill(pid, signal.SIGKILL)
+        return pid > 0
 
     def stop(self, program: str) -> None:
         self.supervisor("stop", program)

@@ -8,6 +8,7 @@ import logging
 import os
 import ssl
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,13 @@ import httpx2
 import orjson
 from aiokafka.structs import ConsumerRecord
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -33,6 +36,7 @@ _FIELDS = (
     "kid", "topic", "offset", "seconds", "client_id", "program",
 )  # fmt: skip
 _QUIET = ("uvicorn", "aiokafka", "httpx2", "httpcore2", "asyncio", "asyncpg", "opentelemetry", "hvac", "urllib3")
+_TRACED = 50  # requests a second; of more, a sample tells as much and costs less
 _TRACE_BYTES = 50 * 2**20  # of one trace file, then it begins again: a convenience, not an archive
 
 requests = Histogram(
@@ -179,10 +183,41 @@ def _time(nanoseconds: int | None) -> str | None:
     return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
 
 
+class _Budget:
+    """So many a second, and as many at once after a quiet second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._left = float(per_second)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._at) * self._per_second, self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+_budget = _Budget(_TRACED)
+
+
+def _untraced(parent: Context) -> Context:
+    # The same trace by its id, so that log and access event still name it; nobody further on records it either.
+    origin, made = trace.get_current_span(parent).get_span_context(), RandomIdGenerator()
+    trace_id, span_id = origin.trace_id or made.generate_trace_id(), origin.span_id or made.generate_span_id()
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.DEFAULT))
+    return trace.set_span_in_context(NonRecordingSpan(context), parent)
+
+
 @contextmanager
 def served(method: str, headers: dict[str, str]) -> Iterator[Span]:
     """The span of one request, a child of the gateway's when `headers` carry its `traceparent`."""
     parent = _propagator.extract(headers)
+    if not _budget.take():
+        parent = _untraced(parent)
     # No exception is recorded, here or below: its text may quote what it refuses.
     with _tracer.start_as_current_span(
         method, context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False

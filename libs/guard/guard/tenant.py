@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from guard import errors
-from guard.database import Connection, Pool, translate
+from guard.database import RESET, Connection, Pool, translate
 from guard.identity import Caller
 from guard.seal import SealKey
 
@@ -51,7 +51,8 @@ async def platform_transaction(pool: Pool) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def _commit_or_roll_back(connection: Connection, begin: str) -> AsyncIterator[None]:
     try:
-        await connection.execute(begin)
+        # What the last borrower left behind goes first, in a transaction of its own and the same round trip.
+        await connection.execute(f"BEGIN; {RESET}; COMMIT; {begin}")
         yield
         # COMMIT after a failed statement answers ROLLBACK, without an error: the event would be gone.
         if await connection.execute("COMMIT") != "COMMIT":
