@@ -96,7 +96,7 @@ async def _held(connection: database.Connection) -> AsyncIterator[database.Conne
 
 
 class _Single:
-    """A pool of the one connection that it was given, which no reset cleans."""
+    """A pool of the one connection that it was given."""
 
     def __init__(self, connection: database.Connection) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ class _Single:
 
 
 async def test_a_seal_ends_with_its_transaction(service: Door, otter: Hotel, heron: Hotel, probes: Probes) -> None:
-    """Committed or rolled back, also without the pool's reset, which is a second lock and not the first."""
+    """Committed or rolled back, and before any reset, which is a second lock and not the first."""
     async with service.pools.request.acquire() as connection:
         single = _Single(connection)
         for turn in range(12):
