@@ -71,7 +71,9 @@ class Settling:
         call = self.account.calls.get(entry.event)
         if call is None:
             return "", "OpenBao's own file knows of no such call"
-        logged = Call(entry.client, entry.actor, entry.resources[0][1] if entry.resources else "", entry.request_id)
+        path = entry.resources[0][1] if entry.resources else ""
+        is_key, is_allowed = entry.action.startswith("key:"), entry.outcome == "allowed"
+        logged = Call(entry.client, entry.actor, path, entry.request_id, is_key, is_allowed)
         if logged != call:
             return "", f"OpenBao's own file says {call}"
         if call.client not in {str(PLATFORM), *self.account.clients}:

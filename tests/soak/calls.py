@@ -25,6 +25,8 @@ class Call:
     actor: str
     path: str
     request_id: str  # of the request that needed it, where the caller said so
+    is_key: bool = True  # whether a key was used, made or asked after, which a client is to see as such
+    is_allowed: bool = True
 
 
 def read(path: Path) -> dict[str, Call]:
@@ -51,4 +53,6 @@ def _call(entry: dict[str, Any]) -> Call:
         actor=named.get("common_name") or named.get("cert_name") or auth.get("display_name") or "",
         path=request["path"][:256],
         request_id=ours[0],
+        is_key=request["path"].startswith("transit/"),
+        is_allowed=not (entry.get("error") or "error" in ((entry.get("response") or {}).get("data") or {})),
     )

@@ -159,7 +159,14 @@ def test_a_call_that_openbao_never_got(action: str):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("client", "heron"), ("actor", "auth"), ("request_id", "r2"), ("resources", (("vault_path", "transit/x"),))],
+    [
+        ("client", "heron"),
+        ("actor", "auth"),
+        ("request_id", "r2"),
+        ("resources", (("vault_path", "transit/x"),)),
+        ("action", "secret:read"),
+        ("outcome", "denied"),
+    ],
 )
 def test_a_call_that_openbao_tells_otherwise(field: str, value: object):
     assert accounted(replace(UNWRAPPED, **{field: value}), without=UNWRAPPED) == (0, 0, 0, 1)
