@@ -16,6 +16,7 @@ from soak.traffic import Asker
 
 STEP = 600  # seconds
 _FOLDERS = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime")
+_NOTICES = 30.0  # seconds beyond the fault's own in which a busy machine gets to refuse somebody
 _SERVES = 60.0  # seconds within which a copy whose clock is right again serves
 # Every token is ten minutes old or not yet valid; so may OpenBao's and the certificates be.
 _EXCUSED = frozenset({401, 403, 503})
@@ -79,11 +80,12 @@ async def _stepped(stage: Stage, copies: list[Instance], told: Path) -> dict[str
                 asker.statuses.clear()
             _turn(told, step)
             end = time.monotonic() + stage.plan.sizes.full_seconds
-            while time.monotonic() < end:
+            while time.monotonic() < end or (
+                time.monotonic() < end + _NOTICES and not all(map(_refused, askers.values()))
+            ):
                 await asyncio.gather(*(_ask(stage, service, asker) for service, asker in askers.items()))
             for service, asker in askers.items():
-                refused = sum(asker.statuses[status] for status in _EXCUSED)
-                seen[f"{service} refused at {step:+d} s"] = refused
+                refused = seen[f"{service} refused at {step:+d} s"] = _refused(asker)
                 if not refused:
                     stage.finds(f"clock steps: {service} did not notice {step:+d} s")
             _turn(told, 0)
@@ -94,6 +96,10 @@ async def _stepped(stage: Stage, copies: list[Instance], told: Path) -> dict[str
         for asker in askers.values():
             asker.wire.close()
     return seen
+
+
+def _refused(asker: Asker) -> int:
+    return sum(asker.statuses[status] for status in _EXCUSED)
 
 
 async def _ask(stage: Stage, service: str, asker: Asker) -> bool:
