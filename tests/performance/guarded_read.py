@@ -22,7 +22,7 @@ from support.machine import Machine
 
 WINDOWS = 7
 SECONDS = 4.0
-CONNECTIONS = 8
+CONNECTIONS = 16  # beyond what one commit at a time can keep busy
 _COLUMNS = ("name", "email", "phone", "language", "notes", "external_ref", "version")
 _OFFSET = 42  # of the bare service's port, beyond the stack's own
 

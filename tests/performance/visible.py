@@ -1,52 +1,73 @@
-"""From the answer of an access until its entry is visible in the log, at 500 events a second."""
+"""From the commit of an access until its entry is visible in the log, at 500 events a second.
+
+The accesses are made at the door of `tenant_data` itself, in this process: two cores that also carry every server have
+no room for 500 requests a second over HTTP, and the way from the outbox to the log is the same.
+"""
 
 import asyncio
 import time
 from uuid import UUID
 
+from events.access import Action
+from guard.access import Door
 from performance.figure import Figure
-from performance.load import drive, request
-from performance.stage import as_gateway, headers
 from support.database import superuser
 from support.hotel import Hotel
 from support.machine import Machine
+from support.workload import caller, door
+from tenant_data import guest
+from tenant_data.store import guest as store
 
-RATE = 500  # accesses a second, begun on the clock whether or not earlier ones are answered
+RATE = 500  # accesses a second, begun on the clock whether or not earlier ones are done
 SECONDS = 20.0
-CONNECTIONS = 32
+LANES = 10  # as many connections as the pool gives
 _LOOK = 0.02  # seconds between two looks at the log; counted against us
 
 
 async def measure(stack: Machine, hotel: Hotel) -> Figure:
     """Each entry is seen from outside: committed, in the audit database, by its own id."""
-    guests = [hotel.guest()["id"] for _ in range(20)]
+    guests = [UUID(hotel.guest()["id"]) for _ in range(20)]
     answered: dict[str, float] = {}
     seen: dict[str, float] = {}
     done = asyncio.Event()
     looking = asyncio.create_task(_look(stack, hotel.client_id, answered, seen, done))
-
-    def note(head: bytes) -> None:
-        event = head.partition(b"access-event: ")[2].split(b"\r", 1)[0].decode()
-        answered[event] = time.perf_counter()
-
-    load = await drive(
-        stack.port_of("tenant_data"), as_gateway(stack),
-        [request("GET", f"/v1/guests/{guest}", headers(hotel.agent)) for guest in guests],
-        connections=CONNECTIONS, seconds=SECONDS, rate=RATE, answered=note,
-    )  # fmt: skip
-    assert set(load.statuses) == {200}, load.statuses
-    done.set()
-    await looking
+    async with door(stack, "tenant_data") as opened:
+        relaying = asyncio.create_task(opened.relay.run(opened.pools.job))
+        took = await _accesses(opened, hotel.client_id, guests, answered)
+        done.set()
+        await looking
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)
     assert len(seen) == len(answered), f"{len(answered) - len(seen)} entries were not seen within 10 s"
     delays = sorted(max(seen[event] - answered[event], 0.0) for event in answered)
     p50, p99 = (delays[int(len(delays) * share)] for share in (0.5, 0.99))
-    assert load.rate > RATE * 0.95, f"only {load.rate:.0f} accesses a second were made: this measures nothing"
+    rate = len(answered) / took
     return Figure(
-        "access until visible in the log, p99", p99, 1.0,
-        f"{len(answered)} guarded reads begun at {RATE}/s ({load.rate:.0f}/s made): p50 {p50 * 1000:.0f} ms, p99"
+        f"access until visible in the log, p99, at {rate:.0f} events/s",
+        p99 if rate > RATE * 0.95 else float("inf"),  # at another rate than was promised nothing is shown
+        1.0,
+        f"{len(answered)} reads of a guest at the door of tenant_data, begun at {RATE}/s: p50 {p50 * 1000:.0f} ms, p99"
         f" {p99 * 1000:.0f} ms, longest {delays[-1] * 1000:.0f} ms",
         is_ceiling=True, unit=" s", series={"delays": delays[:: max(len(delays) // 500, 1)]},
     )  # fmt: skip
+
+
+async def _accesses(opened: Door, client_id: UUID, guests: list[UUID], answered: dict[str, float]) -> float:
+    """Accesses on the clock; how many seconds they took."""
+    began, begun = time.perf_counter(), 0
+
+    async def lane() -> None:
+        nonlocal begun
+        while (number := begun) < RATE * SECONDS:
+            begun += 1
+            await asyncio.sleep(max(began + number / RATE - time.perf_counter(), 0))
+            entry = opened.entry()
+            async with entry.open(caller(client_id), Action.GUEST_READ) as access:
+                guest.reveal(await store.find_guest(access, guests[number % len(guests)]))
+            answered[entry.state["access_event"]] = time.perf_counter()
+
+    await asyncio.gather(*(lane() for _ in range(LANES)))
+    return time.perf_counter() - began
 
 
 async def _look(

@@ -27,6 +27,7 @@ class Kafka:
             acks="all",
             enable_idempotence=True,
             linger_ms=2,
+            max_batch_size=262_144,
             request_timeout_ms=10_000,
             metadata_max_age_ms=5_000,  # recreated topics are found again within seconds
         )

@@ -16,6 +16,8 @@ from guard.identity import Caller
 from guard.seal import SealKey
 
 _log = logging.getLogger("guard.tenant")
+# What the last borrower left behind goes first, in a transaction of its own and the same round trip.
+_BEGIN = f"BEGIN; {RESET}; COMMIT; BEGIN"
 
 
 @asynccontextmanager
@@ -27,7 +29,7 @@ async def transaction(pool: Pool, caller: Caller, seal_key: SealKey) -> AsyncIte
     async with translate(), _sealed(), pool.acquire() as connection:
         seal = seal_key.seal(caller.client_id, connection.get_server_pid())
         # One simple query, one round trip. The seal is hex, dots and dashes: nothing in it can be quoted out of.
-        async with _commit_or_roll_back(connection, f"BEGIN; SELECT set_config('guard.seal', '{seal}', true)"):
+        async with _commit_or_roll_back(connection, f"{_BEGIN}; SELECT set_config('guard.seal', '{seal}', true)"):
             yield connection
 
 
@@ -44,15 +46,14 @@ async def _sealed() -> AsyncIterator[None]:
 @asynccontextmanager
 async def platform_transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A transaction without a client: every tenant table refuses it; tables of the platform (throttles) answer."""
-    async with translate(), pool.acquire() as connection, _commit_or_roll_back(connection, "BEGIN"):
+    async with translate(), pool.acquire() as connection, _commit_or_roll_back(connection, _BEGIN):
         yield connection
 
 
 @asynccontextmanager
 async def _commit_or_roll_back(connection: Connection, begin: str) -> AsyncIterator[None]:
     try:
-        # What the last borrower left behind goes first, in a transaction of its own and the same round trip.
-        await connection.execute(f"BEGIN; {RESET}; COMMIT; {begin}")
+        await connection.execute(begin)
         yield
         # COMMIT after a failed statement answers ROLLBACK, without an error: the event would be gone.
         if await connection.execute("COMMIT") != "COMMIT":

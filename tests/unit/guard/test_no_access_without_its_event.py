@@ -55,13 +55,12 @@ class Database:
                 self.committed += self.waiting
             self.waiting = []
             return self.commit if sql == "COMMIT" else sql
+        elif "INTO guard.outbox" in sql:
+            if self.refuses is not None:
+                raise self.refuses
+            _, _, topic, key, payload, _ = arguments
+            self.waiting.append(json.loads(payload) | {"topic": topic, "key": key})
         return "UPDATE 1"
-
-    async def executemany(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        assert "INTO guard.outbox" in sql
-        if self.refuses is not None:
-            raise self.refuses
-        self.waiting += [json.loads(row[4]) | {"topic": row[2], "key": row[3]} for row in rows]
 
 
 @pytest.fixture
