@@ -153,7 +153,9 @@ async def test_other_credentials_are_no_access_token(stack: Machine, otter: Hote
 
 
 async def test_the_true_token_opens(stack: Machine, otter: Hotel) -> None:
-    assert otter.http.get("/v1/guests", headers={"Authorization": f"Bearer {otter.agent.token}"}).status_code == 200
-    async with workload(stack, "gateway", "tenant_data") as http:
-        headers = {"Authorization": f"Bearer {otter.agent.token}", "x-envoy-external-address": "127.0.0.1"}
-        assert (await http.get("/v1/guests", headers=headers)).status_code == 200
+    """Each of the paths that the forgeries are tried at."""
+    headers = {"Authorization": f"Bearer {otter.admin.token}"}
+    for service, path in PATHS.items():
+        assert otter.http.get(path, headers=headers).status_code == 200
+        async with workload(stack, "gateway", service) as http:
+            assert (await http.get(path, headers=headers)).status_code == 200

@@ -1,20 +1,58 @@
-"""03.2: whoever borrows a connection next finds nothing of who had it before: no seal, no role, no table, no answer."""
+"""03.2: a database connection that goes from one client's request to another's carries nothing over.
+
+Whatever a statement of one leaves behind, the next borrower of the same connection finds nothing of it.
+"""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from events.uuid7 import uuid7
-from guard import tenant
+from events.access import Action
+from guard import database, errors, tenant
 from guard.access import Door
-from guard.database import Connection
+from pentest.evidence import Probes
+from stack.settings import SERVICES
+from support.hotel import Hotel
 from support.machine import Machine
 from support.workload import caller, door
+
+# What an injected statement may leave behind, and what must be true of the connection afterwards.
+RESIDUES = {
+    "its own seal, for the session": "SELECT set_config('guard.seal', current_setting('guard.seal'), false)",
+    "a role": "SET ROLE {role}",
+    "a session's role": "SET SESSION AUTHORIZATION DEFAULT; SET ROLE {role}",
+    "a search path": "SET search_path = guard, public",
+    "no row security": "SET row_security = off",
+    "an advisory lock": "SELECT pg_advisory_lock(4711)",
+    "a channel": "LISTEN somebody",
+    "a cursor that outlives its transaction": "DECLARE held CURSOR WITH HOLD FOR SELECT 'secret'",
+    "a setting of its own": "SELECT set_config('app.note', 'secret', false)",
+    "an isolation level": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "a replica's ways": "SET session_replication_role = replica",
+    "a temporary table": "CREATE TEMP TABLE note AS SELECT 'secret'",
+}
+_CLEAN = """
+    SELECT coalesce(current_setting('guard.seal', true), '') = '' AS seal,
+           current_user = session_user AND current_setting('role') = 'none' AS role,
+           current_setting('search_path') = '"$user", public' AND current_setting('row_security') = 'on' AS path,
+           coalesce(current_setting('app.note', true), '') = '' AS note,
+           current_setting('default_transaction_read_only') = 'off' AS read_only,
+           NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS lock,
+           NOT EXISTS (SELECT FROM pg_listening_channels()) AS channel,
+           NOT EXISTS (SELECT FROM pg_cursors WHERE is_holdable) AS cursor,
+           NOT EXISTS (SELECT FROM pg_class WHERE relpersistence = 't' AND pg_table_is_visible(oid)) AS temporary
+"""
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+async def service(stack: Machine, request: pytest.FixtureRequest) -> AsyncIterator[Door]:
+    async with door(stack, request.param) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -23,32 +61,126 @@ async def inside(stack: Machine) -> AsyncIterator[Door]:
         yield opened
 
 
-class _Kept:
-    """A pool of one connection that is never reset: what a transaction leaves behind is all there to be seen."""
+async def _leave(service: Door, hotel: Hotel, statement: str) -> int:
+    """Runs it as an injection into a request of this hotel would; which backend it was left on."""
+    async with tenant.transaction(service.pools.request, caller(hotel.client_id), service.seal_key) as connection:
+        pid: int = connection.get_server_pid()
+        await connection.execute("SAVEPOINT before")
+        try:
+            await connection.execute(statement.format(role=f"{service.service}_request"))
+        except asyncpg.PostgresError:
+            await connection.execute("ROLLBACK TO before")  # refused: nothing to leave
+    return pid
 
-    def __init__(self, connection: Connection) -> None:
+
+async def _found(service: Door) -> tuple[int, dict[str, bool]]:
+    async with tenant.platform_transaction(service.pools.request) as connection:
+        return connection.get_server_pid(), dict(await connection.fetchrow(_CLEAN) or {})
+
+
+@pytest.mark.parametrize("residue", RESIDUES)
+async def test_what_is_left_behind(service: Door, otter: Hotel, probes: Probes, residue: str) -> None:
+    pid, seen = 0, set()
+    for _ in range(3):
+        pid = await _leave(service, otter, RESIDUES[residue])
+        for _ in range(4):
+            found, clean = await _found(service)
+            seen.add(found)
+            probes.denied(f"left behind: {residue}", all(clean.values()), clean)
+    probes.allowed("the same connection was looked at", pid in seen, seen)
+
+
+@asynccontextmanager
+async def _held(connection: database.Connection) -> AsyncIterator[database.Connection]:
+    yield connection
+
+
+class _Single:
+    """A pool of the one connection that it was given."""
+
+    def __init__(self, connection: database.Connection) -> None:
         self._connection = connection
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        yield self._connection
+    def acquire(self) -> object:
+        return _held(self._connection)
 
 
-@pytest.mark.parametrize("does_commit", [True, False])
-async def test_a_seal_ends_with_its_transaction(inside: Door, does_commit: bool) -> None:
-    """Also without the pool's reset, which is a second lock and not the first."""
+async def test_a_seal_ends_with_its_transaction(service: Door, otter: Hotel, heron: Hotel, probes: Probes) -> None:
+    """Committed or rolled back, and before any reset, which is a second lock and not the first."""
+    async with service.pools.request.acquire() as connection:
+        single = _Single(connection)
+        for turn in range(12):
+            hotel = (otter, heron)[turn % 2]
+            try:
+                async with tenant.transaction(single, caller(hotel.client_id), service.seal_key) as open_:
+                    own = await open_.fetchval("SELECT guard.client_id()")
+                    probes.allowed("its own client inside", own == hotel.client_id, own)
+                    await open_.execute("SAVEPOINT s; SELECT set_config('guard.seal', '', true); ROLLBACK TO s")
+                    probes.allowed("and after a savepoint", await open_.fetchval("SELECT guard.client_id()") == own)
+                    if turn % 3 == 2:
+                        raise errors.Conflict("rolled back")
+            except errors.Conflict:
+                pass
+            left = await connection.fetchval("SELECT coalesce(current_setting('guard.seal', true), '')")
+            probes.denied("a seal that outlives its transaction", left == "", left)
+            with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+                await connection.fetchval("SELECT guard.client_id()")
+
+
+async def test_one_statement_prepared_once(inside: Door, otter: Hotel, heron: Hotel, probes: Probes) -> None:
+    """CVE-2024-10976's family: a plan that was made for one client and runs for the next."""
+    for hotel in (otter, heron):
+        hotel.guest()
     async with inside.pools.request.acquire() as connection:
-        kept: Any = _Kept(connection)
-        try:
-            async with tenant.transaction(kept, caller(uuid7()), inside.seal_key) as sealed:
-                assert await sealed.fetchval("SELECT length(current_setting('guard.seal'))") == 114  # the control
-                if not does_commit:
-                    raise ZeroDivisionError
-        except ZeroDivisionError:
-            assert not does_commit
-        assert await connection.fetchval("SELECT coalesce(current_setting('guard.seal', true), '')") == ""
-        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
-            await connection.fetch("SELECT client_id FROM guest")
+        single = _Single(connection)
+        for turn in range(24):
+            hotel = (otter, heron)[turn % 2]
+            async with tenant.transaction(single, caller(hotel.client_id), inside.seal_key) as open_:
+                rows = await open_.fetch("SELECT client_id FROM guest WHERE $1::text IS NOT NULL", "x")
+            seen = {row["client_id"] for row in rows}
+            probes.denied("another client's plan", seen <= {hotel.client_id}, seen, table="tenant_data: guest")
+            probes.allowed("its own rows", seen == {hotel.client_id}, seen)
+
+
+async def test_many_borrowers(inside: Door, otter: Hotel, heron: Hotel, probes: Probes) -> None:
+    """Two clients' requests in turn on few connections, each third cancelled, each fourth leaving something behind."""
+    chosen = random.Random(20261126)
+    statements = [text for name, text in RESIDUES.items() if "table" not in name]
+
+    async def borrow(number: int) -> None:
+        hotel = (otter, heron)[number % 2]
+        async with inside.entry().open(caller(hotel.client_id), Action.GUEST_LIST) as access:
+            if number % 4 == 0:
+                await _quietly(access.connection, chosen.choice(statements).format(role="tenant_data_request"))
+            rows = await access.fetch("SELECT client_id, pg_sleep(0.0005) FROM guest WHERE client_id = $1 LIMIT 3")
+            mine = {row["client_id"] for row in rows}
+            probes.denied("another borrower's rows", mine <= {hotel.client_id}, mine, table="tenant_data: guest")
+            probes.allowed("one's own rows", mine == {hotel.client_id}, mine)
+            access.touch_none()
+
+    for _ in range(25):
+        tasks = [asyncio.create_task(borrow(number)) for number in range(20)]
+        await asyncio.sleep(chosen.random() * 0.01)
+        for task in tasks[::3]:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(
+                outcome, asyncio.CancelledError | errors.Unavailable
+            ):
+                raise outcome
+    for _ in range(30):
+        _, clean = await _found(inside)
+        probes.denied("left behind by many", all(clean.values()), clean)
+
+
+async def _quietly(connection: database.Connection, statement: str) -> None:
+    await connection.execute("SAVEPOINT before")
+    try:
+        await connection.execute(statement)
+    except asyncpg.PostgresError:
+        await connection.execute("ROLLBACK TO before")
+    if "row_security" in statement:
+        await connection.execute("SET row_security = on")  # its own next statement would fail, and prove nothing
 
 
 async def test_a_connection_is_its_own_role_again(inside: Door) -> None:

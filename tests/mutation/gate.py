@@ -95,13 +95,10 @@ class Gate:
             why, is_broken = str(broken), True
         except NotUp as away:
             why = str(away)
-            killed_by = mutant.red_otherwise
         else:
             why = verdict.told()
             if verdict.is_noticed:
                 killed_by = verdict.failed[0][0]
-            elif not verdict.is_green:
-                killed_by = mutant.red_otherwise
         seconds = round(_seconds(began), 1)
         return Outcome(mutant.name, mutant.safeguard, mutant.control, killed_by, why, seconds, is_broken)
 

@@ -14,7 +14,7 @@ SERVICES = ("auth", "tenant_data", "audit")
 # What can be made to see a change: a service, OpenBao's policies, the databases' roles and `guard` schema, the keeper.
 TOUCHED = (*SERVICES, "policies", "databases", "keeper")
 _WITHOUT_STACK = ("tests/unit/", "tests/contracts/", "tests/architecture/", "tests/integration/gateway/")
-_FIELDS = {"name", "safeguard", "control", "killers", "touches", "edits", "sql", "red_otherwise", "file", "old", "new"}
+_FIELDS = {"name", "safeguard", "control", "killers", "touches", "edits", "sql", "file", "old", "new"}
 
 
 class Broken(Exception):
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One safeguard switched off. `red_otherwise` says why a red that is no failed test counts as noticed."""
+    """One safeguard switched off."""
 
     name: str
     safeguard: str
@@ -50,7 +50,6 @@ class Mutant:
     touches: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
     sql: tuple[Change, ...] = ()
-    red_otherwise: str | None = None
 
     @property
     def needs_stack(self) -> bool:

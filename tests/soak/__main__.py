@@ -5,6 +5,7 @@ Exit codes: 0 nothing lost, doubled or invented; 1 something was found; 2 wrong 
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -120,11 +121,11 @@ def _up(machine: Machine) -> Disks:
     return placed
 
 
-def _found(machine: Machine, held: ExitStack) -> list[Hotel]:
+def _found(machine: Machine, held: ExitStack, ledger: Ledger) -> list[Hotel]:
     try:
         operator(machine)
         with ThreadPoolExecutor(len(_HOTELS)) as at_once:
-            founded = list(at_once.map(lambda name: _opened(machine, name), _HOTELS))
+            founded = list(at_once.map(lambda name: _opened(machine, name, ledger), _HOTELS))
     except (AssertionError, httpx2.HTTPError) as refused:
         raise NoStack(f"no hotel can be founded on it ({str(refused)[:300]}): see {machine.run}/log") from refused
     for founding, _ in founded:
@@ -132,10 +133,11 @@ def _found(machine: Machine, held: ExitStack) -> list[Hotel]:
     return [hotel for _, hotel in founded]
 
 
-def _opened(machine: Machine, name: str) -> tuple[AbstractContextManager[Hotel], Hotel]:
+def _opened(machine: Machine, name: str, ledger: Ledger) -> tuple[AbstractContextManager[Hotel], Hotel]:
     for attempt in range(_TRIES):
         trusted = ssl.create_default_context(cafile=str(machine.run / "ca.pem"))
-        founding = found(machine, name, transport=Patient(verify=trusted), timeout=60)
+        hears = {"response": [lambda answer: ledger.hears(answer.headers.get("access-event"))]}
+        founding = found(machine, name, transport=Patient(verify=trusted), timeout=60, event_hooks=hears)
         try:
             return founding, founding.__enter__()
         except (AssertionError, httpx2.HTTPError):
@@ -219,9 +221,10 @@ def _soak(machine: Machine, wanted: Plan, reports: Path) -> int:
     began = time.monotonic()
     placed = _up(machine)
     with ExitStack() as held:
-        hotels = _found(machine, held)
         ledger = held.enter_context(Ledger(reports / "soak-ledger.jsonl"))
-        stage = Stage(machine, wanted, ledger, placed, hotels, machine.run / "soak-hits")
+        kept_before = time.time() if _is_kept() else 0.0
+        hotels = _found(machine, held, ledger)
+        stage = Stage(machine, wanted, ledger, placed, hotels, machine.run / "soak-hits", kept_before)
         _furnish(stage)
         print(f"up and furnished after {time.monotonic() - began:.0f} s", flush=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -257,6 +260,8 @@ def main(arguments: Sequence[str]) -> int:
             for deed in deeds:
                 print(f"{deed.at:.4f} {kind} {deed.name}")
         return 0
+    # The harness's own Kafka clients complain of what is done to their broker; the services' have their logs.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: by way of every `finally`
     machine = Machine(_stack())
     code = 2

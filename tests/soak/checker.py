@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from soak.ledger import Attempt, Resource
+from soak.account import Account, Settling
+from soak.entry import Entry
+from soak.ledger import Attempt
 
 _AGENT = re.compile(r"soak/(\d+)")
 _SHOWN = 20  # findings of one kind that are told in full
@@ -16,27 +18,7 @@ _SHOWN = 20  # findings of one kind that are told in full
 _SLACK = 2.0
 # A request that nobody answered may still be carried out: the gateway gives a service 15 s, a stopped one longer.
 _AFTER = 120.0
-_OF_OPENBAO = ("key:", "secret:", "certificate:", "credential:", "vault:")
-# What services do on their own account (`service_caller` in their sources).
-_OF_SERVICES = {("auth", "client:read"), ("tenant_data", "transcript:delete")}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the access log."""
-
-    event: str
-    at: float
-    service: str
-    client: str
-    actor_type: str
-    actor: str
-    action: str
-    resources: tuple[Resource, ...]
-    outcome: str
-    user_agent: str
-    request_id: str
-    stored: float
+_FAILED = 500  # from this status on, an answer does not tell whether the access was committed
 
 
 @dataclass
@@ -65,11 +47,12 @@ class Verdict:
 
 
 class Judge:
-    """Compares all `attempts` with the log, an entry at a time; what is older than `began` was there before."""
+    """Compares all `attempts`, and what the run's `account` knows beside them, with the log, an entry at a time."""
 
-    def __init__(self, attempts: Mapping[int, Attempt], *, began: float) -> None:
+    def __init__(self, attempts: Mapping[int, Attempt], account: Account) -> None:
         self._attempts = attempts
-        self._began = began
+        by_request = {one.request_id: one.client for one in attempts.values() if one.request_id is not None}
+        self._settling = Settling(account, by_request)
         self._verdict = Verdict()
         self._named: dict[str, Attempt] = {}
         self._stored: Counter[str] = Counter()
@@ -88,20 +71,30 @@ class Judge:
         attempt = self._named.get(entry.event)
         if attempt is not None:
             _stored(self._verdict, attempt, entry, self._stored)
+        elif self._settling.knows(entry):
+            if self._settling.is_there(entry):
+                self._verdict.doubled.append(f"{_shown(entry)} is in the log twice")
+                return
+            why, wrong = self._settling.explain(entry)
+            if wrong:
+                self._verdict.invented.append(f"{_shown(entry)}: {wrong}")
+            else:
+                self._verdict.explained[why] += 1
         else:
-            _unnamed(self._verdict, self._attempts, entry, self._spent, self._began)
+            _unnamed(self._verdict, self._attempts, entry, self._spent)
 
     def verdict(self) -> Verdict:
         """What was found, once the whole log was seen."""
         missing = [attempt for event, attempt in self._named.items() if not self._stored[event]]
         self._verdict.lost += [f"{_said(attempt)} is not in the log" for attempt in missing]
+        self._verdict.lost += [f"{what} is not in the log" for what in self._settling.missing()]
         self._verdict.untrue += _created_twice(self._attempts)
         return self._verdict
 
 
-def judge(attempts: Mapping[int, Attempt], entries: Iterable[Entry], *, began: float) -> Verdict:
+def judge(attempts: Mapping[int, Attempt], entries: Iterable[Entry], account: Account) -> Verdict:
     """The verdict over a whole log."""
-    judging = Judge(attempts, began=began)
+    judging = Judge(attempts, account)
     for entry in entries:
         judging.see(entry)
     return judging.verdict()
@@ -133,14 +126,8 @@ def _sides(attempt: Attempt, entry: Entry) -> dict[str, tuple[object, object]]:
     }
 
 
-def _unnamed(
-    verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str], began: float
-) -> None:
-    """An entry that no answer named: of a service itself, of before, or of a request whose answer never came."""
-    kind = _kind(entry, began)
-    if kind is not None:
-        verdict.explained[kind] += 1
-        return
+def _unnamed(verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str]) -> None:
+    """An entry that no answer named: of a request whose answer never came, or was that it failed."""
     told = _AGENT.fullmatch(entry.user_agent)
     attempt = attempts.get(int(told[1])) if told else None
     if attempt is None:
@@ -156,19 +143,9 @@ def _unnamed(
         verdict.explained["unanswered" if attempt.status is None else f"answered {attempt.status}"] += 1
 
 
-def _kind(entry: Entry, began: float) -> str | None:
-    if entry.stored < began:
-        return "before the run"  # by the database's own clock; what an event says of its time is not needed for it
-    if entry.service == "openbao":
-        return "openbao" if entry.action.startswith(_OF_OPENBAO) else None
-    if entry.user_agent.startswith("soak/"):
-        return None
-    if entry.actor_type == "service" and (entry.actor, entry.action) in _OF_SERVICES:
-        return "service"
-    return "before the run" if entry.at < began else None
-
-
 def _misfit(attempt: Attempt, entry: Entry) -> str | None:
+    if attempt.status is not None and attempt.status < _FAILED:
+        return "an answer that names no entry has none"
     sides = _sides(attempt, entry)
     for name in ("client", "actor", "action", "outcome", "request"):
         asked, logged = sides[name]

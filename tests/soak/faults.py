@@ -16,7 +16,7 @@ from functools import partial
 import asyncpg
 import httpx2
 
-from soak import clock, flood
+from soak import broker, clock, flood
 from soak.disks import Disk
 from soak.instance import Instance
 from soak.stage import Stage
@@ -108,38 +108,68 @@ async def _until(holds: Callable[[], Awaitable[bool]], within: float = _BITES) -
     return None
 
 
-async def _stop(stage: Stage, program: str) -> dict[str, object]:
+async def _stop(stage: Stage, program: str, bites: Callable[[], Awaitable[bool]]) -> dict[str, object]:
+    """SIGSTOP for the plan's time, and for as long as `bites` looks for what it does."""
     pid = stage.pid(program)
     if pid is None:
         stage.finds(f"{program} was not there to be stopped")
         return {}
+    began = time.monotonic()
     os.kill(pid, signal.SIGSTOP)
     try:
-        await asyncio.sleep(stage.plan.sizes.stop_seconds)
+        does_bite = await bites()
+        await asyncio.sleep(max(0.0, began + stage.plan.sizes.stop_seconds - time.monotonic()))
     finally:
         os.kill(pid, signal.SIGCONT)
+    if not does_bite:
+        stage.finds(f"{program} stopped: nothing was seen of it")
     # The same process: it came back as the zombie that it was, not as a new one.
     if stage.pid(program) != pid:
         stage.finds(f"{program} did not live through being stopped")
-    return {}
+    return {"lasted": round(time.monotonic() - began, 1)}
 
 
 async def stop_consumer(stage: Stage) -> dict[str, object]:
     """Audit stopped while another copy takes its partitions over; then it returns."""
-    copy = Instance(stage.stack, "audit", _COPY)
+    copy, moved = Instance(stage.stack, "audit", _COPY), dict[str, object]()
     copy.start()
     try:
         if not await copy.ready():
             stage.finds("consumer stopped: the other copy of audit did not start")
-        began = time.monotonic()
-        await _stop(stage, "audit")
-        return {"lasted": round(time.monotonic() - began, 1)}
+        shared = await _until(partial(_is_shared, stage))
+        if shared is None:
+            stage.finds("consumer stopped: the two copies did not share the partitions")
+
+        async def bites() -> bool:
+            moved["taken_over_after"] = await broker.takes_over(stage, _BITES)
+            return moved["taken_over_after"] is not None
+
+        return await _stop(stage, "audit", bites) | moved
     finally:
         await copy.end()
 
 
+async def _is_shared(stage: Stage) -> bool:
+    held = await broker.holdings(stage)
+    return len(held) > 1 and all(held.values())
+
+
 async def stop_service(stage: Stage) -> dict[str, object]:
-    return await _stop(stage, "tenant_data")
+    probe = Probe(stage)
+
+    async def bites() -> bool:
+        # Under way until the gateway gives it up, or until it goes on: nobody else can answer it.
+        asked = asyncio.create_task(probe.read())
+        done, _ = await asyncio.wait({asked}, timeout=stage.plan.sizes.stop_seconds)
+        held.append(asked)
+        return not done or asked.result() is None
+
+    held: list[asyncio.Task[str | None]] = []
+    try:
+        return await _stop(stage, "tenant_data", bites)
+    finally:
+        await asyncio.gather(*held)
+        probe.asker.wire.close()
 
 
 async def _full(stage: Stage, disk: Disk, bites: Callable[[], Awaitable[bool]], name: str) -> dict[str, object]:
@@ -185,25 +215,28 @@ async def audit_full(stage: Stage) -> dict[str, object]:
 
 
 async def openbao_full(stage: Stage) -> dict[str, object]:
-    """Its audit device can take no line: it refuses every request, and its health does not tell."""
+    """Its audit device can take no line: it answers 500 to every request, and its health says 200 all the same."""
     probe = Probe(stage)
-    healthy: list[int] = []
+    told: dict[str, object] = {}
 
     async def bites() -> bool:
-        if await probe.read() is not None:
-            return False
         async with bao.client(stage.stack.stack, base_url=stage.stack.url_of("openbao")) as http:
             try:
-                healthy.append((await http.get("/v1/sys/health", timeout=2.0)).status_code)
+                told["sign-in"] = (await http.post("/v1/auth/cert/login", json={"name": "bootstrap"})).status_code
+                told["health"] = (await http.get("/v1/sys/health")).status_code
             except httpx2.HTTPError:
                 return False
-        return True
+        return told == {"sign-in": 500, "health": 200} and await probe.read() is None
 
-    return await _full(stage, stage.disks.openbao, bites, "OpenBao's audit device full") | {"health": healthy[-1:]}
+    return await _full(stage, stage.disks.openbao, bites, "OpenBao's audit device full") | told
 
 
 async def wipe_kafka(stage: Stage) -> dict[str, object]:
-    data = stage.stack.stack.folder("kafka") / "data"
+    """Its whole folder gone, and every topic with it: none begins afterwards as it did before."""
+    data, before = stage.stack.stack.folder("kafka") / "data", await broker.contents(stage)
+    if before is None or not before.records:
+        stage.finds("Kafka wiped: there was nothing on it")
+        return {}
 
     def wipe() -> None:
         for path in data.iterdir():
@@ -211,12 +244,23 @@ async def wipe_kafka(stage: Stage) -> dict[str, object]:
 
     await asyncio.to_thread(wipe)
     await stage.kill("kafka")
-    return {}
+    seen: dict[str, object] = {"records_before": before.records}
+
+    async def is_new() -> bool:
+        after = await broker.contents(stage)
+        if after is None or not after.records:
+            return False
+        seen.update(records_after=after.records, kept=after.keeps(before))
+        return not seen["kept"]
+
+    seen["new_after"] = await _until(is_new, _RECOVERS)
+    if seen["new_after"] is None:
+        stage.finds(f"Kafka wiped: not everything was lost by it ({seen})")
+    return seen
 
 
 async def exhaust_pools(stage: Stage) -> dict[str, object]:
     """A lock holds every connection; more requests come than there are. Those that get none are told when to return."""
-    before = dict(stage.ledger.by_status)
     probes = [Probe(stage) for _ in range(40)]
     async with superuser(stage.stack, "tenant_data") as connection, connection.transaction():
         await connection.execute("LOCK TABLE guest IN ACCESS EXCLUSIVE MODE")
@@ -225,7 +269,7 @@ async def exhaust_pools(stage: Stage) -> dict[str, object]:
     await asyncio.gather(*asked)
     for probe in probes:
         probe.asker.wire.close()
-    refused = stage.ledger.by_status.get("503", 0) - before.get("503", 0)
+    refused = sum(probe.asker.statuses[503] for probe in probes)
     if not refused:
         stage.finds("pools exhausted: nobody was refused")
     return {"refused": refused}

@@ -5,23 +5,22 @@ import random
 import time
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from events.access import AccessEvent, Action, Actor, Outcome, Resource, new_salt
 from events.topic import TOPICS
 from events.uuid7 import uuid7
 from guard.patience import within
+from soak.broker import PURPOSE, ended
 from soak.stage import Stage
 from support.bus import kafka
 from support.hotel import Hotel
 
 _TOPIC = "access.tenant_data"
-_GROUP = "accesses"
 _COPIES = 5
 _SETTLES = 60.0  # seconds until the group has no lag and everything is stored
 _PATIENCE = 20.0
-_ENDS = 3.0
 
 
 def _event(stage: Stage, hotel: Hotel) -> tuple[int, AccessEvent]:
@@ -41,23 +40,17 @@ def _event(stage: Stage, hotel: Hotel) -> tuple[int, AccessEvent]:
     return number, event
 
 
-async def _sent(stage: Stage, records: list[tuple[bytes, bytes]]) -> None:
-    """As tenant_data's principal, all acknowledged."""
+async def _sent(stage: Stage, records: list[tuple[bytes, bytes]], name: str) -> None:
+    """As tenant_data's principal, all acknowledged, each at a place of its own: else it was not sent so often."""
     producer: AIOKafkaProducer = kafka(stage.stack, "tenant_data").producer()
     await within(_PATIENCE, producer.start())
     try:
         sends = [await producer.send(_TOPIC, value, key=key) for key, value in records]
-        await within(_SETTLES, asyncio.gather(*sends))
+        placed = await within(_SETTLES, asyncio.gather(*sends))
     finally:
-        await _ended(stage, producer)
-
-
-async def _ended(stage: Stage, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    # Some of aiokafka's clients never end; what they were for is done by now.
-    try:
-        await within(_ENDS, client.stop())
-    except (KafkaError, OSError, TimeoutError) as stuck:
-        stage.say(f"a Kafka client of the harness did not stop ({type(stuck).__name__})")
+        await ended(stage, producer)
+    if len({(one.partition, one.offset) for one in placed}) != len(records):
+        stage.finds(f"{name}: fewer records are on the topic than were sent")
 
 
 def _made(stage: Stage, count: int, chance: random.Random) -> list[tuple[int, AccessEvent]]:
@@ -80,7 +73,7 @@ async def duplicates(stage: Stage) -> dict[str, object]:
     made = _made(stage, stage.plan.sizes.duplicates, chance)
     records = [_record(event) for _, event in made] * _COPIES
     chance.shuffle(records)
-    await _sent(stage, records)
+    await _sent(stage, records, "duplicates")
     _acknowledged(stage, made)
     return {"events": len(made), "sent": len(records), "lag_0_after": await _settled(stage, "duplicates")}
 
@@ -90,7 +83,8 @@ def _poisons(stage: Stage, count: int, chance: random.Random) -> list[tuple[byte
     made = []
     for place in range(count):
         hotel = chance.choice(stage.hotels)
-        _, event = _event(stage, hotel)
+        number, event = _event(stage, hotel)
+        stage.ledger.told(number, 0, None, None)  # it may never be stored
         key, value = _record(event)
         mark = f"soak-poison-{stage.plan.seed}-{place}".encode()
         wrong = [
@@ -110,7 +104,7 @@ async def poison(stage: Stage) -> dict[str, object]:
     made = _made(stage, sizes.beside_poison, chance)
     records = [_record(event) for _, event in made] + _poisons(stage, sizes.poison, chance)
     chance.shuffle(records)
-    await _sent(stage, records)
+    await _sent(stage, records, "poison")
     _acknowledged(stage, made)
     settled = await _settled(stage, "poison")
     buried = await _buried(stage)
@@ -140,13 +134,13 @@ async def _buried(stage: Stage) -> dict[bytes, set[str]]:
                         found[record.value] = {name for name, value in record.headers if value}
         return found
     finally:
-        await _ended(stage, reader)
+        await ended(stage, reader)
 
 
 async def _settled(stage: Stage, name: str) -> float | None:
     """Seconds until audit's group has read all that is on the topic now."""
     began = time.monotonic()
-    reader = kafka(stage.stack, "audit").consumer([], _GROUP)  # assigned by hand: it asks, and is no member
+    reader = kafka(stage.stack, "audit").consumer([], PURPOSE)  # assigned by hand: it asks, and is no member
     await within(_PATIENCE, reader.start())
     try:
         places = [TopicPartition(_TOPIC, number) for number in range(TOPICS[_TOPIC].partitions)]
@@ -158,26 +152,29 @@ async def _settled(stage: Stage, name: str) -> float | None:
                 return round(time.monotonic() - began, 1)
             await asyncio.sleep(0.2)
     finally:
-        await _ended(stage, reader)
+        await ended(stage, reader)
     stage.finds(f"{name}: lag is not 0 within {_SETTLES:g} s")
     return None
 
 
 async def storm(stage: Stage) -> dict[str, object]:
-    """Members join audit's group and leave it again, each with a rebalance; none of them commits anything."""
+    """Members join audit's group and leave it again, each time with partitions; none of them commits anything."""
     sizes = stage.plan.sizes
-    began, joined = time.monotonic(), 0
+    began, joined, moved = time.monotonic(), 0, 0
     for turn in range(sizes.joins):
-        member = kafka(stage.stack, "audit").consumer([_TOPIC], _GROUP)
+        member = kafka(stage.stack, "audit").consumer([_TOPIC], PURPOSE)
         try:
             await within(_PATIENCE, member.start())
             await within(_PATIENCE, member.getmany(timeout_ms=300))
             joined += 1
+            moved += len(member.assignment())
         except (KafkaError, OSError, TimeoutError) as away:
             stage.say(f"storm: a member did not join ({type(away).__name__})")
         finally:
-            await _ended(stage, member)
+            await ended(stage, member)
         await asyncio.sleep(max(0.0, began + (turn + 1) * sizes.storm_seconds / sizes.joins - time.monotonic()))
     if joined < sizes.joins * 0.9:
         stage.finds(f"rebalance storm: only {joined} of {sizes.joins} joined")
-    return {"joins": joined}
+    if moved < joined:
+        stage.finds(f"rebalance storm: {joined} members were given {moved} partitions")
+    return {"joins": joined, "partitions_moved": moved}

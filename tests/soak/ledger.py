@@ -80,6 +80,11 @@ class Ledger:
         self.unanswered += 1
         self._write(["lost", number, time.time(), why])
 
+    def hears(self, event: str | None) -> None:
+        """Notes what an answer named outside the run: while the hotels are founded, or a token is renewed by them."""
+        if event is not None:
+            self._write(["heard", event])
+
     def flush(self) -> None:
         self._file.flush()
 
@@ -90,7 +95,10 @@ class Ledger:
 def read(path: Path) -> dict[int, Attempt]:
     """Every attempt of a ledger's file, by number."""
     attempts: dict[int, Attempt] = {}
-    for kind, number, at, *rest in _lines(path):
+    for kind, *told in _lines(path):
+        if kind == "heard":
+            continue
+        number, at, *rest = told
         if kind == "ask":
             client, actor, action, outcome, resources, once, skew, request_id = rest
             attempts[number] = Attempt(
@@ -106,6 +114,11 @@ def read(path: Path) -> dict[int, Attempt]:
         if shown is not None:
             attempt.resources = _pairs(shown)
     return attempts
+
+
+def heard(path: Path) -> frozenset[str]:
+    """The events of a ledger's file that no attempt of the run stands for."""
+    return frozenset(told[0] for kind, *told in _lines(path) if kind == "heard")
 
 
 def _lines(path: Path) -> Iterator[list[Any]]:

@@ -33,7 +33,7 @@ class Stage:
     disks: Disks
     hotels: list[Hotel]
     hits: Path  # the file in which failpoints say that they struck
-    began: float = field(default_factory=time.time)
+    kept_before: float = 0.0  # seconds since the epoch; of a stack that was kept, what is older is of an earlier run
     accesses: int = 0
     findings: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
@@ -51,8 +51,7 @@ class Stage:
         self.failpoint = asyncio.Lock()  # held by a failpoint at work, or by a fault that must be alone
 
     def start(self) -> None:
-        """From now on it counts: what is older in the log was there before."""
-        self.began = time.time()
+        """From now on its time counts."""
         self._began = time.monotonic()
 
     @property

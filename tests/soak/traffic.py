@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +34,7 @@ class Asker:
     at_service: bool = False
     skew: float = 0.0
     allowed: frozenset[int] = frozenset({503})  # statuses beside the expected one that a fault excuses
-    headers: dict[str, str] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)  # of what this one was answered
 
     async def access(
         self, hotel: Hotel, person: Person, method: str, path: str, action: str, *, expected: int = 200,
@@ -62,6 +63,7 @@ class Asker:
 
     async def _told(self, number: int, answer: Answer, expected: int, shown: Shown | None, what: str) -> Answer | None:
         event, is_right = answer.headers.get("access-event"), answer.status == expected
+        self.statuses[answer.status] += 1
         resources = shown(orjson.loads(answer.body)) if is_right and shown is not None else None
         self.stage.ledger.told(number, answer.status, event, answer.headers.get("x-request-id"), resources)
         if is_right and event is not None:
@@ -87,6 +89,11 @@ class Asker:
         guest = self.stage.guests[self.chance.choice(others).name].any(self.chance)["id"]
         return await self.access(
             hotel, person, "GET", f"/v1/guests/{guest}", "guest:read", expected=404, resources=(("guest", guest),)
+        )
+
+    async def log(self, hotel: Hotel) -> Answer | None:
+        return await self.access(
+            hotel, hotel.admin, "GET", "/v1/access-events?limit=2", "access_event:list", shown=_items("access_event")
         )
 
     async def create(self, hotel: Hotel) -> None:
@@ -149,8 +156,7 @@ class Asker:
             case "users":
                 await self.access(hotel, hotel.admin, "GET", "/v1/users", "user:list", shown=_items("user"))
             case "log":
-                path = "/v1/access-events?limit=2"
-                await self.access(hotel, hotel.admin, "GET", path, "access_event:list", shown=_items("access_event"))
+                await self.log(hotel)
 
 
 def _items(kind: str) -> Shown:

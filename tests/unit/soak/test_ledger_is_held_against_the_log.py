@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from soak.checker import Entry, Verdict, judge
-from soak.ledger import Attempt, Ledger, read
+from events.access import PLATFORM
+from soak import calls
+from soak.account import Account
+from soak.calls import Call
+from soak.checker import Verdict, judge
+from soak.entry import Entry
+from soak.ledger import Attempt, Ledger, heard, read
 
 AT = 1_800_000_000.0
 GUEST = (("guest", "g1"),)
@@ -14,10 +19,24 @@ ANSWERED = Attempt(1, AT, "otter", "ada", "guest:read", "allowed", GUEST, status
 UNANSWERED = Attempt(2, AT, "otter", "ada", "guest:read", "allowed", GUEST, ended=AT + 1, lost="EOFError")
 ENTRY = Entry("e1", AT, "tenant_data", "otter", "user", "ada", "guest:read", GUEST, "allowed", "soak/1", "r1", AT + 1)
 UNNAMED = replace(ENTRY, event="e2", user_agent="soak/2", request_id="r2")
+JOINED = replace(
+    ENTRY, event="j", service="auth", actor_type="operator", actor="tester", action="client:create", user_agent="konci"
+)
+UNWRAP = Call("otter", "tenant_data", "transit/tenant_data/decrypt/otter", "r1")
+UNWRAPPED = replace(
+    ENTRY, event="k", service="openbao", actor_type="service", actor="tenant_data", action="key:unwrap",
+    resources=(("vault_path", UNWRAP.path),), user_agent="",
+)  # fmt: skip
+RETOLD = replace(
+    ENTRY, event="s", service="auth", actor_type="service", actor="auth", action="client:read", user_agent=""
+)
+ACCOUNT = Account(clients=frozenset({"otter"}), heard=frozenset({"h"}), calls={"k": UNWRAP}, calls_due=1, retold=2)
+HEARD = replace(ENTRY, event="h", user_agent="python")
+OWN = (JOINED, UNWRAPPED, HEARD)  # what the account says must be in a log
 
 
-def judged(*attempts: Attempt, log: tuple[Entry, ...]) -> Verdict:
-    return judge({attempt.number: attempt for attempt in attempts}, log, began=AT - 10)
+def judged(*attempts: Attempt, log: tuple[Entry, ...], account: Account | None = None) -> Verdict:
+    return judge({attempt.number: attempt for attempt in attempts}, log, account or Account())
 
 
 def counts(verdict: Verdict) -> tuple[int, int, int, int]:
@@ -94,32 +113,127 @@ def test_one_key_that_created_two_guests():
     assert counts(judged(first, second, log=log)) == (0, 0, 1, 0)
 
 
-@pytest.mark.parametrize("action", ["guest:read", "client:delete"])
-def test_a_service_that_does_what_it_has_no_business_to(action: str):
-    entry = replace(ENTRY, event="e9", actor_type="service", actor="audit", action=action, user_agent="")
-    assert counts(judged(log=(entry,))) == (0, 0, 0, 1)
+def accounted(*more: Entry, without: Entry | None = None) -> tuple[int, int, int, int]:
+    """What is found in a log with all that the account says in it, but for one, and with `more`."""
+    log = tuple(entry for entry in OWN if entry is not without)
+    return counts(judged(ANSWERED, UNANSWERED, log=(ENTRY, *log, *more), account=ACCOUNT))
 
 
-def test_openbao_says_nothing_but_what_is_its_own():
-    entry = replace(ENTRY, event="e9", service="openbao", actor_type="service", actor="audit", user_agent="")
-    assert counts(judged(log=(entry,))) == (0, 0, 0, 1)
+def test_an_answer_that_should_have_named_its_entry():
+    told = replace(UNANSWERED, status=401, lost=None)
+    assert counts(judged(told, log=(UNNAMED,))) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("actor", "action"),
+    [
+        ("audit", "guest:read"),
+        ("auth", "client:delete"),
+        ("tenant_data", "transcript:delete"),
+        ("auth", "session:create"),
+        ("tenant_data", "client:read"),
+    ],
+)
+def test_a_service_that_does_what_nothing_called_for(actor: str, action: str):
+    invented = replace(RETOLD, service=actor, actor=actor, action=action)
+    assert accounted(invented) == (0, 0, 0, 1)
+
+
+def test_a_client_that_is_told_of_more_often_than_kafka_lost_it():
+    told = [replace(RETOLD, event=f"s{turn}") for turn in range(3)]
+    assert accounted(*told[:2]) == (0, 0, 0, 0)
+    assert accounted(*told) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("client", "heron"), ("outcome", "denied"), ("actor_type", "user")])
+def test_a_service_that_reads_another_client(field: str, value: str):
+    assert accounted(replace(RETOLD, **{field: value})) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "action", ["key:unwrap", "key:export", "secret:read", "certificate:issue", "credential:issue", "vault:change"]
+)
+def test_a_call_that_openbao_never_got(action: str):
+    assert accounted(replace(UNWRAPPED, event="x", action=action)) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("client", "heron"),
+        ("actor", "auth"),
+        ("request_id", "r2"),
+        ("resources", (("vault_path", "transit/x"),)),
+        ("action", "secret:read"),
+        ("outcome", "denied"),
+    ],
+)
+def test_a_call_that_openbao_tells_otherwise(field: str, value: object):
+    assert accounted(replace(UNWRAPPED, **{field: value}), without=UNWRAPPED) == (0, 0, 0, 1)
+
+
+def test_a_key_that_another_clients_request_used():
+    call = replace(UNWRAP, client="heron")
+    account = replace(ACCOUNT, calls={"k": call}, clients=ACCOUNT.clients | {"heron"})
+    joined = replace(JOINED, event="j2", client="heron")
+    log = (ENTRY, JOINED, joined, HEARD, replace(UNWRAPPED, client="heron"))
+    assert counts(judged(ANSWERED, log=log, account=account)) == (0, 0, 0, 1)
+
+
+def test_a_key_of_nobody_in_the_run():
+    account = replace(ACCOUNT, calls={"k": replace(UNWRAP, client="heron", request_id="r9")})
+    log = (ENTRY, JOINED, HEARD, replace(UNWRAPPED, client="heron", request_id="r9"))
+    assert counts(judged(ANSWERED, log=log, account=account)) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("entry", OWN, ids=["joined", "OpenBao's call", "heard"])
+def test_what_the_account_knows_and_the_log_lacks(entry: Entry):
+    assert accounted(without=entry) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("entry", OWN, ids=["joined", "OpenBao's call", "heard"])
+def test_what_the_account_knows_twice(entry: Entry):
+    assert accounted(entry) == (0, 1, 0, 0)
+
+
+def test_an_entry_of_before_the_run_that_nobody_was_told_of():
+    early = {"at": AT - 60, "stored": AT - 60, "user_agent": "python"}
+    assert accounted(replace(ENTRY, event="x", **early)) == (0, 0, 0, 1)
+    assert accounted(replace(JOINED, event="x", **early)) == (0, 0, 0, 1)
 
 
 def test_what_is_explained():
-    log = (
-        ENTRY,
-        UNNAMED,
-        replace(ENTRY, event="k", service="openbao", actor_type="service", action="key:unwrap", user_agent=""),
-        replace(ENTRY, event="s", actor_type="service", actor="auth", action="client:read", user_agent=""),
-        replace(ENTRY, event="o", at=AT - 20, user_agent="python"),
-        replace(ENTRY, event="p", stored=AT - 20),
+    registered = replace(
+        RETOLD, event="o", client=str(PLATFORM), action="operator:register", resources=(("operator", "tester"),)
     )
     refused = replace(UNANSWERED, number=4, status=503, lost=None)
-    verdict = judged(ANSWERED, UNANSWERED, refused, log=(*log, replace(UNNAMED, event="e4", user_agent="soak/4")))
-    assert verdict.holds
+    log = (ENTRY, UNNAMED, *OWN, RETOLD, registered, replace(UNNAMED, event="e4", user_agent="soak/4"))
+    verdict = judged(ANSWERED, UNANSWERED, refused, log=log, account=ACCOUNT)
+    assert verdict.holds, verdict.told()
     assert verdict.explained == {
-        "answered": 1, "unanswered": 1, "answered 503": 1, "openbao": 1, "service": 1, "before the run": 2,
+        "answered": 1, "unanswered": 1, "answered 503": 1, "openbao": 1, "before the run": 1,
+        "auth's own client:create": 1, "auth's own client:read": 1, "auth's own operator:register": 1,
     }  # fmt: skip
+
+
+def test_a_stack_that_was_kept():
+    account = replace(ACCOUNT, kept_before=AT)
+    old = replace(UNWRAPPED, event="x", stored=AT - 1)
+    assert judged(ANSWERED, log=(ENTRY, *OWN, old), account=account).holds
+    assert not judged(ANSWERED, log=(ENTRY, *OWN, replace(old, stored=AT + 1)), account=account).holds
+
+
+def test_openbaos_file_is_read_past_torn_lines(tmp_path: Path):
+    client = "0198c0de-0000-7000-8000-000000000001"
+    line = (
+        '{"time":"2026-11-26T14:28:48.456817307Z","type":"%s","auth":{"metadata":{"common_name":"tenant_data"}},'
+        '"request":{"id":"%s","path":"transit/tenant_data/decrypt/' + client + '","headers":{"x-request-id":["r1"]}}}'
+    )
+    torn = (line % ("response", "b"))[:80]
+    lines = [line % ("request", "a"), line % ("response", "a"), torn + line % ("response", "c")]
+    (tmp_path / "audit.log").write_text("\n".join(lines) + "\n")
+    found = calls.read(tmp_path / "audit.log")
+    assert list(found.values()) == [Call(client, "tenant_data", f"transit/tenant_data/decrypt/{client}", "r1")] * 2
 
 
 def test_a_clock_that_was_off():
@@ -133,10 +247,13 @@ def test_the_ledger_is_read_as_it_was_written(tmp_path: Path):
         ledger.asks("otter", "ada", "guest:list", once="k", skew=1.0)
         ledger.asks("otter", "ada", "guest:read", outcome="denied", resources=GUEST, request_id="r")
         ledger.asks("otter", "ada", "guest:read")
+        ledger.hears("h1")
+        ledger.hears(None)
         ledger.told(1, 200, "e1", "r1", GUEST)
         ledger.lost(2, "EOFError")
     first, second, third = read(tmp_path / "ledger.jsonl").values()
     assert (first.event, first.status, first.resources, first.once, first.skew) == ("e1", 200, GUEST, "k", 1.0)
     assert (second.outcome, second.resources, second.request_id, second.lost) == ("denied", GUEST, "r", "EOFError")
     assert (third.status, third.event, third.lost) == (None, None, None)
+    assert heard(tmp_path / "ledger.jsonl") == {"h1"}
     assert (ledger.attempts, ledger.events, ledger.unanswered, ledger.by_status) == (3, 1, 1, {"200": 1})
