@@ -16,7 +16,7 @@ import yaml
 
 from guard import errors
 from guard.errors import Problem
-from stack import private_file
+from stack import configured, private_file
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError
 
@@ -205,6 +205,7 @@ def prepare(stack: Stack, limits: Limits | None = None) -> None:
     )
     bootstrap = json.dumps(configuration(stack, limits or Limits.here()), indent=1)
     private_file.write_if_changed(folder / "envoy.json", bootstrap)
+    configured.note(stack, "envoy")
 
 
 def program(stack: Stack) -> Program:

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import NoReturn
 
-from stack import private_file
+from stack import configured, private_file
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError, tool
 
@@ -94,6 +94,7 @@ def prepare(stack: Stack) -> None:
     """Write the properties. Idempotent; never touches the data."""
     folder = private_file.folder(home(stack))
     private_file.write_if_changed(folder / "server.properties", properties(stack))
+    configured.note(stack, "kafka")
 
 
 def program(stack: Stack) -> Program:
