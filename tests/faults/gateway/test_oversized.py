@@ -120,13 +120,15 @@ def hold_memory_1(target: Target, connections: int, tokens: list[str], *, chunke
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {MIB}"
     body = b"%x\r\n" % MIB * chunked + b"x" * (MIB - 1)
 
-    def hold(number: int) -> Line:
-        line = Line(Target(target.port, target.ca, tokens[number % len(tokens)]))
-        line.send(_request(line.target, length, method="POST", path=HELD) + body)
-        return line
+    def open_one(number: int) -> Line:
+        return Line(Target(target.port, target.ca, tokens[number % len(tokens)]))
+
+    def hold(line: Line) -> bool:
+        return line.send(_request(line.target, length, method="POST", path=HELD) + body)
 
     with ThreadPoolExecutor(4) as threads:
-        held = list(threads.map(hold, range(connections)))
+        held = list(threads.map(open_one, range(connections)))
+        list(threads.map(hold, held))  # all at once: handshakes would give the gateway time
     time.sleep(1)
     for line in held:
         line.read(0.001)
