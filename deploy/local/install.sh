@@ -14,15 +14,16 @@ policy_made=''
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 failed=0
+log_is_named=0
 
 cleanup() {
     # Only the policy that this run put there; a container image may have one of its own.
     [ -n "$policy_made" ] && as_root rm -f /usr/sbin/policy-rc.d
-    [ "$failed" = 0 ] && rm -f "$log"
+    [ "$log_is_named" = 0 ] && rm -f "$log"
 }
 
 say() { printf '%s\n' "$*"; }
-could_not() { failed=1; say "could not install $1 ($(last_line)): $2; all output is in $log" >&2; }
+could_not() { failed=1; log_is_named=1; say "could not install $1 ($(last_line)): $2; all output is in $log" >&2; }
 last_line() { grep -v '^[[:space:]]*$' "$log" | tail -n 1 | cut -c 1-200; }
 
 as_root() {
@@ -56,7 +57,7 @@ missing_packages() {
     has_python || say python3 python3-venv
     has_java || say openjdk-17-jre-headless
     has mvn || say maven
-    if ! has_postgres || is_behind postgresql-15; then say postgresql-15; fi
+    has_postgres || say postgresql-15
     has prometheus || say prometheus
     has setpriv || say util-linux
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
@@ -97,6 +98,19 @@ install_packages() {
             esac
         done
     fi
+}
+
+# An upgrade that is not to be had, or not now, is no failure: what is there serves.
+upgrade_postgres() {
+    is_behind postgresql-15 || return 0
+    if pidof postgres >/dev/null; then
+        say "postgresql-15 is older than Debian's, and stays while a server runs: konci down, then make install" >&2
+        return
+    fi
+    local before=$failed
+    install_packages postgresql-15
+    [ "$failed" = "$before" ] || say "warning: the stack runs with the older postgresql-15" >&2
+    failed=$before
 }
 
 install_python() {
@@ -151,6 +165,7 @@ elif [ $# -gt 0 ] && [ "$*" != --soak ]; then
 fi
 
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+upgrade_postgres
 if [ $python_done = no ]; then
     install_python
     [ $failed = 0 ] && install_jars

@@ -15,7 +15,18 @@ from stack import container, openbao, services, up
 from stack.settings import SERVICES, Stack
 from support import tree
 
-COMPOSE = yaml.safe_load(tree.text(Path("compose.yaml")))
+
+class Strict(yaml.SafeLoader):
+    """An engine refuses a key that is given twice; PyYAML takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = {name for name in names if names.count(name) > 1}
+        assert not twice, f"twice in one mapping: {twice}, {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
+COMPOSE = yaml.load(tree.text(Path("compose.yaml")), Strict)  # noqa: S506 - a SafeLoader
 PARTS = COMPOSE["services"]
 DOCKERFILE = tree.text(Path("deploy/docker/Dockerfile"))
 # Where the containers are: the volume's place, and the default ports.
@@ -32,6 +43,11 @@ def settings(service, *, identity=None):
 def has_compose():
     docker = shutil.which("docker")
     return docker and subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode == 0
+
+
+def test_a_key_is_given_once():
+    with pytest.raises(AssertionError, match="twice"):
+        yaml.load("a: {b: 1, b: 2}", Strict)  # noqa: S506 - a SafeLoader
 
 
 def test_the_same_processes():

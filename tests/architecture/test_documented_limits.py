@@ -92,7 +92,7 @@ def test_of_what_must_fit_together() -> None:
 def test_of_a_body() -> None:
     assert http._BODY == 2**20
     assert "body up to 1 MiB" in readme("gateway")
-    assert "413. The body is over 1 MiB." in tree.text(Path("docs/problems.md"))
+    assert "413. The body is over 1 MiB; where no token" in tree.text(Path("docs/problems.md"))
 
 
 def test_a_client_may_only_shorten_what_the_platform_allows() -> None:

@@ -82,6 +82,17 @@ def test_another_build(stack: Machine, tmp_path: Path) -> None:
     assert_refused(done, "another build of auth, tenant_data, audit")
 
 
+def test_other_policies(stack: Machine) -> None:
+    noted = stack.run / "configured" / "openbao"
+    before = noted.read_text()
+    noted.write_text("of another tree")
+    try:
+        done = pentest("--run", str(stack.run), "--port", str(stack.stack.port))
+    finally:
+        noted.write_text(before)
+    assert_refused(done, "configured from other files of openbao than this tree's")
+
+
 def test_wrong_use() -> None:
     assert pentest("--host", "192.0.2.1").returncode == 2
 

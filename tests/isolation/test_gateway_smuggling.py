@@ -13,10 +13,9 @@ import pytest
 from pentest.evidence import Probes
 from stack.envoy import Limits
 from support.edge import Edge, edge
-from support.frames import Headers, ask
 from support.hotel import Hotel
 from support.machine import Machine
-from support.workload import bare_context
+from support.wire import Headers, ask
 
 MARK = "smuggled"
 NAMING = (
@@ -215,7 +214,7 @@ def test_http2_that_becomes_http1(front: Edge, probes: Probes) -> None:
         ],
     }
     for number, (case, headers) in enumerate(changed.items()):
-        answered = ask(front.stack.port, front.context(), headers)
+        answered = ask(front.stack.port, str(front.stack.ca), headers)
         clean = MARK.encode() not in answered.body and b"203.0.113.66" not in answered.body
         probes.denied(f"HTTP/2: {case}", not _reached(front) and clean, answered)
         _control(front, probes, f"h2-{number}")
@@ -223,9 +222,9 @@ def test_http2_that_becomes_http1(front: Edge, probes: Probes) -> None:
     posted = [*_h2(bearer, method="POST"), (b"content-type", b"application/json")]
     lengths = {"a length that is too small": b"0", "a length that is too large": b"9999", "two lengths": b"0, 9"}
     for case, length in lengths.items():
-        answered = ask(front.stack.port, front.context(), [*posted, (b"content-length", length)], body)
+        answered = ask(front.stack.port, str(front.stack.ca), [*posted, (b"content-length", length)], body)
         probes.denied(f"HTTP/2: {case}", not _reached(front) and answered.status != 200, answered)
-    honest = ask(front.stack.port, front.context(), _h2(bearer))
+    honest = ask(front.stack.port, str(front.stack.ca), _h2(bearer))
     probes.allowed("an honest request over HTTP/2", honest.status == 200, honest)
 
 
@@ -292,8 +291,8 @@ def test_what_the_platform_believes(stack: Machine, otter: Hotel, heron: Hotel, 
         [(b"x-client-id", str(heron.client_id).encode())],
         [(b"cookie", b"client=" + str(heron.client_id).encode())],
     ):
-        answered = ask(stack.port_of("gateway"), bare_context(stack), [*_h2(bearer, f"/v1/guests/{theirs}"), *headers])
+        answered = ask(stack.stack.port, str(stack.stack.ca), [*_h2(bearer, f"/v1/guests/{theirs}"), *headers])
         probes.denied("another's guest by HTTP/2", answered.status == 404, answered, route="GET /v1/guests/{guest_id}")
-    answered = ask(stack.port_of("gateway"), bare_context(stack), _h2(bearer, f"/v1/guests/{own}"))
+    answered = ask(stack.stack.port, str(stack.stack.ca), _h2(bearer, f"/v1/guests/{own}"))
     body: dict[str, Any] = json.loads(answered.body or b"{}")
     probes.allowed("its own by HTTP/2", body.get("id") == own, answered)

@@ -12,8 +12,13 @@ def weigh(judge: str, found: Iterable[tuple[str, str]], *, by_chance: bool = Fal
     """What of `found` (rule, place) is not accepted, or accepted and not found as often; and how much was accepted.
 
     An entry's place may be a pattern; without `times` it is for any number above none (`by_chance`: for none too).
+    `places` are as many entries, each for one time.
     """
-    entries = tomllib.loads((HERE / "accepted.toml").read_text()).get(judge, [])
+    entries = [
+        entry if "place" in entry else {**entry, "place": place, "times": 1}
+        for entry in tomllib.loads((HERE / "accepted.toml").read_text()).get(judge, [])
+        for place in entry.get("places", [None])
+    ]
     unknown: list[str] = []
     met: Counter[int] = Counter()
     for rule, place in sorted(found):

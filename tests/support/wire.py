@@ -4,15 +4,36 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Self
 
 from hpack import Decoder, Encoder
-from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, SettingsFrame
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    RstStreamFrame,
+    SettingsFrame,
+)
 
 from support.attacker import Target
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _PATIENCE = 10.0
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Answered:
+    """What came back on one stream; `status` 0 when it was reset or the connection was closed."""
+
+    status: int = 0
+    body: bytes = b""
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    is_over: bool = False
 
 
 class Line:
@@ -104,6 +125,15 @@ class Http2(Line):
         ]
         return self._encoder.encode(fields)
 
+    def answer(self, seconds: float) -> Answered:
+        """What came back on the first stream, whole, or as far as it came within `seconds`."""
+        end = time.monotonic() + seconds
+        answered = Answered()
+        while not answered.is_over and not self.is_cut and time.monotonic() < end:
+            self.read(0.02)
+            answered = _told(frames(self.received))
+        return answered
+
     def statuses(self) -> dict[int, str]:
         """Stream -> `:status`, of every answer in what was read so far."""
         decoder = Decoder()
@@ -112,6 +142,27 @@ class Http2(Line):
             for frame in frames(self.received)
             if isinstance(frame, HeadersFrame)
         }
+
+
+def ask(port: int, ca: str, headers: Headers, body: bytes = b"") -> Answered:
+    """One request on a connection of its own, with exactly these header fields, whatever they are."""
+    with Http2(Target(port, ca, token="")) as line:
+        head = HeadersFrame(1, Encoder().encode(headers), flags=["END_HEADERS", *([] if body else ["END_STREAM"])])
+        line.put(head, *([DataFrame(1, body, flags=["END_STREAM"])] if body else []))
+        return line.answer(5)
+
+
+def _told(received: Iterable[Frame]) -> Answered:
+    answered, decoder = Answered(), Decoder()
+    for frame in received:
+        if isinstance(frame, HeadersFrame):
+            answered.headers = dict(decoder.decode(frame.data, raw=True))
+            answered.status = int(answered.headers[b":status"])
+        elif isinstance(frame, DataFrame):
+            answered.body += frame.data
+        over = isinstance(frame, RstStreamFrame | GoAwayFrame) or "END_STREAM" in frame.flags
+        answered.is_over = answered.is_over or over
+    return answered
 
 
 def frames(data: bytes) -> Iterable[Frame]:

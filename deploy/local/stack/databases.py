@@ -9,7 +9,7 @@ from typing import Any
 
 import guard
 from guard.seal import SealKey
-from stack import bao, postgres
+from stack import bao, configured, postgres
 from stack.bao import Bao
 from stack.postgres import Connection
 from stack.settings import SERVICES, Stack, StackError
@@ -42,6 +42,7 @@ async def reconcile(stack: Stack) -> None:
         finally:
             await main.close()
         await _roles(stack, session)
+    configured.note(stack, "databases")
 
 
 async def _create(main: Connection, service: str) -> None:

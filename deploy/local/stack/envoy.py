@@ -16,7 +16,7 @@ import yaml
 
 from guard import errors
 from guard.errors import Problem
-from stack import private_file
+from stack import configured, private_file
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError
 
@@ -68,18 +68,6 @@ class Reply:
     because: str | None = None
 
 
-class Slow(Problem):
-    """408: the request did not arrive in time."""
-
-    status, kind, title = 408, "slow", "The request did not arrive in time"
-
-
-class HeadersTooLarge(Problem):
-    """431: too many headers, or too long."""
-
-    status, kind, title = 431, "headers-too-large", "The headers are too large"
-
-
 _AWAY = "This part of the platform does not answer at the moment. Try again shortly."
 _TOKEN = "Sign in again, or send the token in `Authorization: Bearer`."  # noqa: S105 - a sentence, not a secret
 _MALFORMED = "The request is not one that HTTP and this platform allow."
@@ -96,10 +84,10 @@ REPLIES = (
     Reply(403, errors.Malformed, _MALFORMED, request_header="upgrade"),
     Reply(403, errors.Unauthenticated, _TOKEN, _INVALID),
     Reply(404, errors.NotFound, "Nothing is served at this address."),
-    Reply(408, Slow, "Send it again, faster."),
-    Reply(413, errors.TooLarge, "A body may have 1 MiB at most."),
+    Reply(408, errors.Slow, "Send it again, faster."),
+    Reply(413, errors.TooLarge, "A body may have 1 MiB at most; without a token 16 KiB, and 1 KiB where none is read."),
     Reply(429, errors.TooMany, "Too many requests from this address, client or session.", _SOON),
-    Reply(431, HeadersTooLarge, "The headers may have 16 KiB and 64 entries at most."),
+    Reply(431, errors.HeadersTooLarge, "The headers may have 16 KiB and 64 entries at most."),
     Reply(502, errors.Unavailable, _AWAY, _LATER),
     Reply(503, errors.Unavailable, _AWAY, _LATER),
     Reply(504, errors.Unavailable, _AWAY, _LATER),
@@ -217,6 +205,7 @@ def prepare(stack: Stack, limits: Limits | None = None) -> None:
     )
     bootstrap = json.dumps(configuration(stack, limits or Limits.here()), indent=1)
     private_file.write_if_changed(folder / "envoy.json", bootstrap)
+    configured.note(stack, "envoy")
 
 
 def program(stack: Stack) -> Program:

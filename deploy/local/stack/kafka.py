@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import NoReturn
 
-from stack import private_file
+from stack import configured, private_file
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError, tool
 
@@ -30,9 +30,9 @@ def jars_folder(stack: Stack) -> Path:
 
 
 def expected_jars(stack: Stack) -> dict[str, str]:
-    """File name to SHA-256, from the committed list."""
+    """File name to SHA-256, from the committed list. Its third column, the Maven group, is for a bill of materials."""
     lines = (stack.repo / "deploy" / "kafka" / "jars.sha256").read_text().splitlines()
-    return {name: digest for digest, name in (line.split() for line in lines)}
+    return {name: digest for digest, name, *_ in (line.split() for line in lines)}
 
 
 def wrong_jars(stack: Stack, folder: Path) -> list[str]:
@@ -94,6 +94,7 @@ def prepare(stack: Stack) -> None:
     """Write the properties. Idempotent; never touches the data."""
     folder = private_file.folder(home(stack))
     private_file.write_if_changed(folder / "server.properties", properties(stack))
+    configured.note(stack, "kafka")
 
 
 def program(stack: Stack) -> Program:

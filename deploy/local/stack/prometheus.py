@@ -8,7 +8,7 @@ from string import Template
 
 import httpx2
 
-from stack import private_file
+from stack import configured, private_file
 from stack.program import NotReady, Program
 from stack.settings import SERVICES, Stack, tool
 
@@ -30,6 +30,7 @@ def prepare(stack: Stack) -> None:
     for name in ("prometheus.yml", "rules.yml"):
         template = Template((stack.repo / "deploy" / "prometheus" / name).read_text())
         private_file.write_if_changed(folder / name, template.substitute(values))
+    configured.note(stack, "prometheus")
 
 
 def program(stack: Stack) -> Program:

@@ -9,7 +9,7 @@ import sys
 
 import httpx2
 
-from stack import bao, openbao
+from stack import bao, configured, openbao
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError
 
@@ -77,6 +77,7 @@ async def migrate(stack: Stack, service: str) -> None:
         said = output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         message = f"the migrations of {service} failed ({said[-1][:300]}): see {log}"
         raise StackError(message)
+    configured.note(stack, f"{service}-migrate")
 
 
 async def _ready(stack: Stack, service: str) -> None:

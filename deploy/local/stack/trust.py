@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from typing import Any
 
-from stack import bao, bootstrap_ca, openbao, private_file
+from stack import bao, bootstrap_ca, configured, openbao, private_file
 from stack.bao import Bao, Refused
 from stack.settings import SERVICES, Stack, StackError
 
@@ -34,6 +34,7 @@ async def reconcile(stack: Stack) -> None:
         await _secret(session, "auth/email-index", {"key": secrets.token_hex(_KEY_BYTES)})
         for service in SERVICES:
             await _secret(session, f"{service}/seal", {"kid": 1, "key": secrets.token_hex(_KEY_BYTES)})
+    configured.note(stack, "openbao")
 
 
 async def wait_for_login(stack: Stack, seconds: float = 10.0) -> bool:

@@ -4,6 +4,7 @@ It tells one build from another, so that evidence about a stack is evidence abou
 """
 
 import hashlib
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,14 +16,21 @@ def digest(service: str) -> str:
 
     A process says what it took at its start: what is edited later is not what it runs. Raises ModuleNotFoundError.
     """
-    total = hashlib.sha256()
+    files: list[tuple[str, Path]] = []
     for package in ("events", "guard", service):
         folder = _folder(package)
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):
-            name = f"{package}/{path.relative_to(folder).as_posix()}"
-            content = path.read_bytes()
-            # Each part with its length: no two sets of files have one text.
-            total.update(f"{name}\0{len(content)}\0".encode() + content)
+        found = (path for path in folder.rglob("*") if path.suffix in _SOURCES)
+        files += ((f"{package}/{path.relative_to(folder).as_posix()}", path) for path in found)
+    return digest_of(files)
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """The first 16 hex of a SHA-256 over these names and the contents of their files, whatever their order."""
+    total = hashlib.sha256()
+    for name, path in sorted(files):
+        content = path.read_bytes()
+        # Each part with its length: no two sets of files have one text.
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
     return total.hexdigest()[:16]
 
 

@@ -13,7 +13,8 @@ from guard import errors
 from guard.errors import Problem
 
 _EVERYWHERE: tuple[type[Problem], ...] = (
-    errors.Malformed, errors.TooLarge, errors.WrongMedia, errors.Invalid, errors.TooMany, Problem, errors.Unavailable,
+    errors.Malformed, errors.Slow, errors.TooLarge, errors.WrongMedia, errors.Invalid, errors.TooMany,
+    errors.HeadersTooLarge, Problem, errors.Unavailable,
 )  # fmt: skip
 _WITH_TOKEN: tuple[type[Problem], ...] = (errors.Unauthenticated, errors.Forbidden)
 # What a parameter can go wrong by.
@@ -21,10 +22,17 @@ _BY_PARAMETER: dict[tuple[str, str], type[Problem]] = {
     ("header", "If-Match"): errors.Stale,
     ("header", "Idempotency-Key"): errors.Conflict,
 }
+# What the gateway takes in of a body: with a token, without one, and without one where none is read (its envoy.yaml).
+LIMITS = (2**20, 2**14, 2**10)
+_ABOUT = (
+    "An answer that is no success is a Problem; those of a method stand with it. A method that an address does not "
+    "know is a 405 (NotAllowed) for whoever has a token, and a 401 without one."
+)
 _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-Id": ("Names this request, in the gateway's log and in every service's.", {"type": "string"}),
     "Access-Event": ("The entry of the client's access log.", {"type": "string", "format": "uuid"}),
     "WWW-Authenticate": ("RFC 6750.", {"type": "string", "pattern": "^Bearer"}),
+    "Allow": ("The methods that this address knows.", {"type": "string"}),
     "Retry-After": ("Seconds.", {"type": "string", "pattern": "^[0-9]+$"}),
 }
 _PROBLEM = {
@@ -77,6 +85,7 @@ def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
 
 def complete(document: dict[str, Any]) -> None:
     """Adds to FastAPI's document, in place: problem responses, and the headers of each answer."""
+    document["info"]["description"] = _ABOUT
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -104,6 +113,9 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         answer.setdefault("headers", {}).update(_headers(*told))
     for kind in here:
         answers[str(kind.status)] = {"$ref": f"#/components/responses/{kind.__name__}"}
+    with_token, without, without_body = LIMITS
+    most = with_token if "security" in operation else without if "requestBody" in operation else without_body
+    answers[str(errors.TooLarge.status)]["description"] = f"The body is over {most // 1024} KiB"
 
 
 def _response(kind: type[Problem]) -> dict[str, Any]:
@@ -111,6 +123,8 @@ def _response(kind: type[Problem]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": kind.title, "content": {"application/problem+json": about}}
     if kind.status == errors.Unauthenticated.status:
         answer["headers"] = _headers("WWW-Authenticate")
+    elif kind.status == errors.NotAllowed.status:
+        answer["headers"] = _headers("Allow")
     elif kind.status in {errors.TooMany.status, errors.Unavailable.status}:
         answer["headers"] = _headers("Retry-After")
     return answer

@@ -70,6 +70,12 @@ class NotAllowed(Problem):
     status, kind, title = 405, "not-allowed", "This method is not allowed here"
 
 
+class Slow(Problem):
+    """408, the gateway's: the request did not arrive in time."""
+
+    status, kind, title = 408, "slow", "The request did not arrive in time"
+
+
 class Conflict(Problem):
     """409: what is there forbids it."""
 
@@ -121,6 +127,12 @@ class TooMany(Problem):
     def __init__(self, retry_after: int, detail: str | None = None) -> None:
         super().__init__(detail)
         self.headers = {"Retry-After": str(retry_after)}
+
+
+class HeadersTooLarge(Problem):
+    """431, the gateway's: too many headers, or too long."""
+
+    status, kind, title = 431, "headers-too-large", "The headers are too large"
 
 
 class Unavailable(Problem):

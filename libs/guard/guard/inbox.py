@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from events.topic import TOPICS
-from guard import errors, telemetry
+from guard import errors, kafka, telemetry
 from guard.kafka import Kafka
 from guard.patience import within
 
@@ -68,10 +68,10 @@ class Consumer:
                     await asyncio.sleep(0.5)
                 finally:
                     self.is_running = False
-                    await _stop(consumer)
+                    await kafka.stop(consumer)
         finally:
             if self._dead_letters is not None:
-                await _stop(self._dead_letters)
+                await kafka.stop(self._dead_letters)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         progressed_at = time.monotonic()
@@ -155,7 +155,7 @@ class Consumer:
                 _log.warning("dead letter refused", extra={"error": type(refused).__name__, "attempt": attempt})
                 # An idempotent producer can wedge for good: the next try is another one's.
                 self._dead_letters = None
-                await _stop(producer)
+                await kafka.stop(producer)
                 await asyncio.sleep(0.2 * 2**attempt)
             else:
                 return
@@ -170,10 +170,3 @@ async def _lag(consumer: AIOKafkaConsumer) -> bool:
         if await within(5, consumer.position(partition)) != end:
             return True
     return not assigned
-
-
-async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    try:
-        await within(5, client.stop())
-    except (KafkaError, OSError, TimeoutError) as failed:
-        _log.warning("client did not stop cleanly", extra={"error": type(failed).__name__})

@@ -3,10 +3,17 @@
 The libraries' defaults are lossy (acks=1, auto-commit, `latest`): no service may build a client of its own.
 """
 
+import logging
 from collections.abc import Iterable
 from ssl import SSLContext
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from guard.patience import within
+
+_log = logging.getLogger("guard.kafka")
+_PATIENCE = 5.0  # seconds for a client to end
 
 
 class Kafka:
@@ -60,3 +67,11 @@ class Kafka:
             auto_offset_reset="earliest",
             metadata_max_age_ms=5_000,
         )
+
+
+async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Ends a client, or gives it up after five seconds: one whose broker has gone may never end."""
+    try:
+        await within(_PATIENCE, client.stop())
+    except (KafkaError, OSError, TimeoutError) as failed:
+        _log.warning("client did not stop cleanly", extra={"error": type(failed).__name__})

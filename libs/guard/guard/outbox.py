@@ -20,7 +20,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from events.stored import Stored
-from guard import database, errors, telemetry
+from guard import database, errors, kafka, telemetry
 from guard.database import Connection, Pool
 from guard.patience import within
 
@@ -182,7 +182,7 @@ class Relay:
             try:
                 await within(_PATIENCE, producer.start())
             except BaseException:
-                await _stop(producer)
+                await kafka.stop(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -190,14 +190,7 @@ class Relay:
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        await within(5, producer.stop())
-    except (KafkaError, OSError, TimeoutError) as failed:
-        _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})
+            await kafka.stop(producer)
 
 
 async def _hand_over(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from events.revocation import Revoked, RevokedKind, revocation_of
-from guard import errors
+from guard import errors, kafka
 from guard.clock import Clock
 from guard.identity import Claims
 from guard.kafka import Kafka
@@ -94,7 +94,7 @@ class Revocations:
                 _log.warning("revocations not readable", extra={"error": type(failed).__name__})
                 await asyncio.sleep(0.5)
             finally:
-                await _stop(reader)
+                await kafka.stop(reader)
 
     async def _follow(self, reader: AIOKafkaConsumer) -> None:
         reader.assign([_TOPIC])
@@ -128,10 +128,3 @@ class Revocations:
     def _forget(self, now: datetime) -> None:
         for key in [key for key, revoked in self._revoked.items() if revoked.expires_at < now]:
             del self._revoked[key]
-
-
-async def _stop(reader: AIOKafkaConsumer) -> None:
-    try:
-        await within(5, reader.stop())
-    except (KafkaError, OSError, TimeoutError) as failed:
-        _log.warning("reader did not stop cleanly", extra={"error": type(failed).__name__})

@@ -155,7 +155,7 @@ class _SpanFile(SpanExporter):
             how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_full else os.O_APPEND)
             with os.fdopen(os.open(self._path, how, 0o600), "wb") as out:
                 out.writelines(map(_line, spans))
-        except OSError:  # a full disk costs spans and nothing else
+        except (OSError, orjson.JSONEncodeError):  # a full disk, or what is no JSON, costs spans and nothing else
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
 

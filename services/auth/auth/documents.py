@@ -29,7 +29,7 @@ def merged(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             components.setdefault(kind, {}).update({f"{prefix}{name}": entry for name, entry in entries.items()})
     return {
         "openapi": "3.1.0",
-        "info": {"title": "MyKonci", "version": "1"},
+        "info": {**documents[0]["info"], "title": "MyKonci", "version": "1"},
         "paths": dict(sorted(paths.items())),
         "components": {kind: dict(sorted(entries.items())) for kind, entries in components.items()},
     }

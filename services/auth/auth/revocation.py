@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from auth.store import revocation as store
 from events.event import Event
 from events.revocation import Heartbeat, Revoked, RevokedKind
-from guard import database, errors
+from guard import database, errors, kafka
 from guard.access import Access
 from guard.clock import Clock
 from guard.database import Pool
@@ -90,7 +90,7 @@ class Herald:
                 await asyncio.sleep(_BEAT / 2)
             finally:
                 self._producer = None
-                await _stop(producer)
+                await kafka.stop(producer)
 
     async def _beat(self, producer: AIOKafkaProducer) -> None:
         while True:
@@ -119,10 +119,3 @@ class Herald:
     async def _send(producer: AIOKafkaProducer, key: str, event: Event) -> int:
         sent = await producer.send_and_wait(TOPIC, event.payload().encode(), key=key.encode())
         return int(sent.offset)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        await within(5, producer.stop())
-    except (KafkaError, OSError, TimeoutError) as failed:
-        _log.warning("producer did not stop cleanly", extra={"error": type(failed).__name__})

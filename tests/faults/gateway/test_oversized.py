@@ -1,9 +1,14 @@
 """05.3, 05.4: everything too large: headers, addresses, cookies, bodies, chunks, tables; and memory held, not used."""
 
+import resource
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 
+import pytest
 from hpack import Encoder
 from hyperframe.frame import DataFrame, HeadersFrame
 
@@ -13,6 +18,8 @@ from support.good_client import GoodClient
 from support.wire import Http2, Line, continuation
 
 MIB = 1_048_576
+STOPS = 98  # percent of its memory, at which the gateway answers everybody with 503
+HELD = "/v1/guests/held"
 
 
 def _request(target: Target, *lines: str, method: str = "GET", path: str = "/v1/guests/large-one") -> bytes:
@@ -88,7 +95,7 @@ def send_too_much(target: Target, seconds: float) -> dict[str, dict[str, int]]:
     return {name: dict(statuses) for name, statuses in answered.items()}
 
 
-def hold_memory(target: Target, connections: int, streams: int, path: str) -> int:
+def hold_memory(target: Target, connections: int, streams: int) -> int:
     """Bodies that lack their last byte, as many as fit: bytes that were taken from us."""
     held: list[Http2] = []
     sent = 0
@@ -98,12 +105,54 @@ def hold_memory(target: Target, connections: int, streams: int, path: str) -> in
     for _ in range(connections):
         line = Http2(target)
         held.append(line)
-        line.put(*(line.request(1 + 2 * stream, path, method="POST", ends=False) for stream in range(streams)))
+        line.put(*(line.request(1 + 2 * stream, HELD, method="POST", ends=False) for stream in range(streams)))
         sent += len(blocks) if line.send(blocks) else 0
     time.sleep(2)
     for line in held:
         line.__exit__()
     return sent
+
+
+def hold_memory_1(target: Target, connections: int, tokens: list[str], *, chunked: bool) -> int:
+    """The same with one body on each connection of HTTP/1.1, and the next of `tokens`: how many were told 429."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, connections + 200), hard))
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {MIB}"
+    body = b"%x\r\n" % MIB * chunked + b"x" * (MIB - 1)
+
+    def open_one(number: int) -> Line:
+        return Line(Target(target.port, target.ca, tokens[number % len(tokens)]))
+
+    def hold(line: Line) -> bool:
+        return line.send(_request(line.target, length, method="POST", path=HELD) + body)
+
+    with ThreadPoolExecutor(4) as threads:
+        held = list(threads.map(open_one, range(connections)))
+        list(threads.map(hold, held))  # all at once: handshakes would give the gateway time
+    time.sleep(1)
+    for line in held:
+        line.read(0.001)
+        line.__exit__()
+    return sum(line.received.startswith(b"HTTP/1.1 429 ") for line in held)
+
+
+@contextmanager
+def fullest(own: Edge) -> Iterator[Callable[[], int]]:
+    """How full the gateway's memory was at most, in percent, looked at all the time: afterwards it is back."""
+    seen: list[int] = []
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(0.25):  # as often as the gateway itself looks
+            seen.append(own.statistic("overload.envoy.resource_monitors.fixed_heap.pressure"))
+
+    with ThreadPoolExecutor(1) as beside:
+        looking = beside.submit(look)
+        try:
+            yield lambda: max(seen)
+        finally:
+            over.set()
+            looking.result()
 
 
 def test_what_is_too_large_is_refused(own: Edge, good: GoodClient, target: Target) -> None:
@@ -119,7 +168,27 @@ def test_what_is_too_large_is_refused(own: Edge, good: GoodClient, target: Targe
 
 def test_memory_that_is_held_back_is_taken_back(own: Edge, good: GoodClient, target: Target) -> None:
     """Six connections of a hundred bodies each were all of the gateway's memory, and a 503 for everybody."""
-    seen, runs = good.through(lambda: attack(hold_memory, target, connections=6, streams=100, path="/v1/guests/held"))
-    print(f"{runs[0] / MIB:.0f} MiB taken of what was offered")
-    assert own.statistic("overload.envoy.overload_actions.stop_accepting_requests.active") == 0
+    with fullest(own) as most:
+        seen, runs = good.through(lambda: attack(hold_memory, target, connections=6, streams=100))
+    print(f"{runs[0] / MIB:.0f} MiB taken of what was offered, memory {most()} % full")
+    assert most() < STOPS
+    seen.assert_served()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["told", "chunked"])
+@pytest.mark.parametrize(("clients", "share"), [(1, 40), (10, 80)])
+def test_memory_is_not_given_to_who_holds_it_back(
+    own: Edge, good: GoodClient, target: Target, clients: int, share: int, *, chunked: bool
+) -> None:
+    """Over HTTP/1.1 the gateway cannot tell who holds how much: what one client, or all of them, may begin has a limit.
+
+    `share`: percent of the memory, what the gateway needs for itself included.
+    """
+    tokens = [own.token(sid=f"{number}-{chunked}", client_id=f"hotel-{number % clients}") for number in range(20)]
+    order = {"connections": 600, "tokens": tokens, "chunked": chunked}
+    with fullest(own) as most:
+        seen, runs = good.through(lambda: attack(hold_memory_1, target, **order))
+    print(f"{runs} of 600 refused, memory {most()} % full")
+    assert min(runs) > 0, "nobody met a limit: nothing is shown"
+    assert most() <= share
     seen.assert_served()

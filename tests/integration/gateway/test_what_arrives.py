@@ -22,6 +22,7 @@ FORGED = (
     "x-envoy-external-address",
     "x-envoy-original-path",
     "x-envoy-upstream-rq-timeout-ms",
+    "x-chunked",
     "forwarded",
     "via",
     "true-client-ip",
@@ -113,6 +114,12 @@ class TestBodies:
     def test_exactly_1_mib(self, own: Edge, http: httpx2.Client) -> None:
         answer = http.post("/v1/guests", content=b"x" * MIB, headers=own.bearer(sid="fits"))
         assert answer.json()["bytes"] == MIB
+
+    def test_of_unknown_length(self, own: Edge, http: httpx2.Client) -> None:
+        """What the gateway notes for itself, to price it, stays there."""
+        answer = http.post("/v1/guests", content=iter([b"x" * 10]), headers=own.bearer(sid="chunks"))
+        assert answer.json()["bytes"] == 10
+        assert "x-chunked" not in dict(answer.json()["headers"])
 
     @pytest.mark.parametrize(
         "request_bytes",

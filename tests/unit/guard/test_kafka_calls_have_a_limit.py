@@ -11,7 +11,7 @@ from aiokafka.structs import ConsumerRecord
 
 from auth import revocation
 from auth.revocation import Herald
-from guard import inbox, outbox
+from guard import inbox, kafka, outbox
 from guard.clock import Clock
 from guard.inbox import Consumer
 from guard.outbox import Relay
@@ -79,7 +79,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     async def soon(seconds: float, work: Awaitable[Any]) -> Any:
         return await within(min(seconds, SOON), work)
 
-    for module in (inbox, outbox, revocation):
+    for module in (inbox, kafka, outbox, revocation):
         monkeypatch.setattr(module, "within", soon)
 
 

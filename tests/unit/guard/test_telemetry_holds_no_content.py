@@ -152,6 +152,12 @@ class TestExport:
         (tmp_path / "traces").rmdir()
         assert exporter.export([some_span()]) is SpanExportResult.FAILURE
 
+    def test_what_is_no_json_costs_spans_only(self, tmp_path: Path) -> None:
+        exporter = telemetry._SpanFile(tmp_path / "traces" / "things.jsonl")
+        span = some_span()
+        span._attributes = {"bytes": b"as OpenTelemetry allows"}
+        assert exporter.export([span]) is SpanExportResult.FAILURE
+
     def test_a_collector_gets_protobuf(self) -> None:
         got: list[ExportTraceServiceRequest] = []
 

@@ -42,7 +42,7 @@ def answers(api: FastAPI, path: str, method: str) -> set[str]:
     return set(api.openapi()["paths"][path][method]["responses"])
 
 
-EVERYWHERE = {"400", "413", "415", "422", "429", "500", "503"}
+EVERYWHERE = {"400", "408", "413", "415", "422", "429", "431", "500", "503"}
 
 
 def test_what_each_route_can_answer(api: FastAPI) -> None:
@@ -66,6 +66,12 @@ def test_every_problem_is_a_problem(api: FastAPI) -> None:
         assert list(response["content"]) == ["application/problem+json"]
     assert "Retry-After" in responses["TooMany"]["headers"]
     assert "HTTPValidationError" not in api.openapi()["components"]["schemas"]
+
+
+def test_a_method_that_is_not_there(api: FastAPI) -> None:
+    """It has no place of its own in the document: the whole says it."""
+    assert "405 (NotAllowed)" in api.openapi()["info"]["description"]
+    assert list(api.openapi()["components"]["responses"]["NotAllowed"]["headers"]) == ["Allow"]
 
 
 async def test_a_word_is_no_id(api: FastAPI) -> None:

@@ -67,6 +67,19 @@ def test_a_stranger_may_hold_no_more_memory_than_credentials_need(routes):
             assert body["max_request_bytes"] <= 16_384
 
 
+def test_all_that_callers_may_hold_fits_into_the_memory(bootstrap, manager):
+    heap = bootstrap["overload_manager"]["resource_monitors"][0]["typed_config"]["max_heap_size_bytes"]
+    seconds = int(manager["request_timeout"].removesuffix("s"))
+    buckets = {
+        entry["entries"][0]["key"]: entry["token_bucket"]
+        for entry in http_filter(manager, "limit_caller")["descriptors"]
+        if entry["entries"][0]["key"].endswith("bytes")
+    }
+    held = {name: each["max_tokens"] + seconds * each["tokens_per_fill"] for name, each in buckets.items()}
+    assert held["bytes"] + 16_384 * Limits().connections < 0.9 * heap
+    assert held["session_bytes"] < held["client_bytes"] < 0.3 * heap
+
+
 def test_the_last_two_routes_answer_for_all_the_rest(routes):
     assert [entry["direct_response"]["status"] for entry in routes[-2:]] == [404, 404]
     assert routes[-1]["match"] == {"prefix": "/"}
