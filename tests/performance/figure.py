@@ -15,6 +15,7 @@ class Figure:
     is_ceiling: bool = False
     unit: str = ""
     series: dict[str, Any] = field(default_factory=dict)
+    rest: str = ""  # where the rest goes, as profiles say; told when the promise is missed
 
     @property
     def is_kept(self) -> bool:

@@ -51,8 +51,10 @@ def write(figures: Sequence[Figure]) -> Path:
         day=datetime.now(UTC).date().isoformat(), machine=platform.machine(), cores=os.cpu_count()
     )
     notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
+    rests = [f"- **{figure.name}**: {figure.rest}\n" for figure in figures if figure.rest and not figure.is_kept]
+    missed = ["\n## Where the rest goes\n\n", *rests] if rests else []
     plots = [f"\n![{figure.name}](performance/{_draw(figure)})\n" for figure in figures if figure.series]
-    PAGE.write_text(head + "".join(rows) + _METHOD + "".join(notes) + "".join(plots) + _READING, encoding="utf-8")
+    PAGE.write_text(head + "".join(rows) + _METHOD + "".join([*notes, *missed, *plots]) + _READING, encoding="utf-8")
     return PAGE
 
 

@@ -42,6 +42,13 @@ def resident(stack: Machine, program: str) -> int:
 
 
 def processor_seconds(stack: Machine, program: str) -> float:
-    """What the process has spent on all cores."""
-    after_name = Path(f"/proc/{stack.pid(program)}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    """What the process and its children (PostgreSQL's backends) have spent on all cores."""
+    own, spent = str(stack.pid(program)), 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+            continue
+        if own in (path.parent.name, after_name[1]):
+            spent += int(after_name[11]) + int(after_name[12])
+    return spent / os.sysconf("SC_CLK_TCK")
