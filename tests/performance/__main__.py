@@ -1,5 +1,6 @@
 """`python -m performance`: measures every figure on a stack of its own, and writes docs/performance.md.
 
+Half an hour for all of it. What was measured is kept in reports/, so that one figure can be measured anew by itself.
 Exit codes: 0 every promise is kept, 1 one is missed, 2 the stack is not to be had or wrong use.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
 
-from performance import fields, growth, guarded_read, ingest, memory, page, sign_in, visible
+from performance import fields, growth, guarded_read, ingest, kept, memory, page, sign_in, visible
 from performance.figure import Figure
 from performance.stage import machine
 from support.hotel import Hotel, found
@@ -60,7 +61,9 @@ def main() -> int:
         prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: PYTHONPATH=tests .venv/bin/python -m performance --only guarded_read",
     )  # fmt: skip
-    parser.add_argument("--only", nargs="+", choices=BENCHES, help="measure these, and write no page")
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHES, help="measure these; the page gets them beside what is kept"
+    )
     chosen = parser.parse_args().only
     stack = machine()
     try:
@@ -74,8 +77,11 @@ def main() -> int:
             figures = uvloop.run(_measure(stack, one, other, chosen or list(BENCHES)))
     finally:
         stack.konci("down", check=False)
-    if not chosen:
-        print(f"written: {page.write(figures)}")
+    known = kept.load()
+    if missing := [name for name in BENCHES if name not in known]:
+        print(f"no page is written: not measured yet: {', '.join(missing)}")
+    else:
+        print(f"written: {page.write([figure for name in BENCHES for figure in known[name]])}")
     missed = [figure for figure in figures if not figure.is_kept]
     for figure in missed:
         print(f"missed: {figure.name}: {figure.said}")
@@ -88,6 +94,7 @@ async def _measure(stack: Machine, one: Hotel, other: Hotel, chosen: Sequence[st
         began = time.monotonic()
         print(f"{name} …", flush=True)
         found_here = await BENCHES[name](stack, one, other)
+        kept.save(name, found_here)
         for figure in found_here:
             print(f"  {'kept  ' if figure.is_kept else 'MISSED'} {figure.name}: {figure.said}\n         {figure.how}")
         print(f"  {time.monotonic() - began:.0f} s", flush=True)
