@@ -133,6 +133,7 @@ class Echo:
             ssl_context_factory=context,
             log_config=None,
             lifespan="off",
+            timeout_keep_alive=75,  # as the services: by default a request may meet a connection that is closing
         )
         self._server = uvicorn.Server(configuration)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

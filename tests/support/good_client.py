@@ -26,6 +26,7 @@ WINDOWS = 5
 # Milliseconds. Below it a slice that the scheduler gives to somebody else (attacker, client, gateway and services
 # share two cores) doubles the figure; above it the limit of twice the quiet figure decides alone.
 FLOOR = 10.0
+TRIES = 3
 LONGEST = 90  # seconds for enough requests; a machine that gives this client fewer than ten a second judges nothing
 
 
@@ -58,18 +59,28 @@ class Measured:
         A busy machine must not decide: the percentile is the median of five windows', so a neighbour's hiccup spoils
         one and an attack all; and the floor grows by what a mere timer of this client was late at the same time.
         """
-        late = p99([sample.late for sample in self.attacked if not sample.is_fresh])
-        quiet, attacked = (
-            p99([sample.took for sample in side if not sample.is_fresh]) for side in (self.quiet, self.attacked)
-        )
-        limit = 2 * max(quiet, FLOOR + late)
-        seen = f"p99 {quiet:.1f} ms quiet, {attacked:.1f} ms attacked (timers {late:.1f} ms late), limit {limit:.1f} ms"
+        attacked, limit, seen = self._compared()
         print(f"{len(self.attacked)} requests: {seen}")
         spoiled = [sample.fault for sample in self.quiet if sample.fault]
         assert not spoiled, f"not served even in peace: {spoiled[:3]}"
         faults = self.faults(fresh=fresh)
         assert not faults, f"{len(faults)} of {len(self.attacked)} not served: {faults[:3]}"
         assert attacked <= limit, seen
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether everything was answered and only took too long."""
+        attacked, limit, _ = self._compared()
+        return not self.faults() and attacked > limit
+
+    def _compared(self) -> tuple[float, float, str]:
+        late = p99([sample.late for sample in self.attacked if not sample.is_fresh])
+        quiet, attacked = (
+            p99([sample.took for sample in side if not sample.is_fresh]) for side in (self.quiet, self.attacked)
+        )
+        limit = 2 * max(quiet, FLOOR + late)
+        seen = f"p99 {quiet:.1f} ms quiet, {attacked:.1f} ms attacked (timers {late:.1f} ms late), limit {limit:.1f} ms"
+        return attacked, limit, seen
 
 
 def p99(seconds: list[float]) -> float:
@@ -86,7 +97,19 @@ class GoodClient:
         self._output = output
 
     def through(self, attack: Callable[[], T]) -> tuple[Measured, list[T]]:
-        """What it saw before and while `attack` ran (again, until there was enough to see); what each `attack` gave."""
+        """What it saw before and while `attack` ran (again, until there was enough to see); what each `attack` gave.
+
+        Slowness is looked at three times at most: what a neighbour did does not come back, what an attack does will.
+        """
+        results: list[T] = []
+        for _ in range(TRIES):
+            seen, gave = self._once(attack)
+            results += gave
+            if not seen.is_slowed:
+                break
+        return seen, results
+
+    def _once(self, attack: Callable[[], T]) -> tuple[Measured, list[T]]:
         before = began = time.monotonic()
         while self._has_too_few(before, began):
             time.sleep(0.5)
