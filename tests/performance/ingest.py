@@ -19,6 +19,7 @@ from support.machine import Machine
 EVENTS = 30_000
 BATCH = 500  # guard.inbox takes as many at once
 ROUNDS = 3
+_LOOK = 0.5  # seconds between two counts, each of which reads the index through
 
 
 async def measure(stack: Machine, hotel: Hotel) -> Figure:
@@ -74,7 +75,7 @@ async def _ingest(stack: Machine, hotel: Hotel) -> float:
         while not marks or marks[-1][1] < EVENTS:
             assert time.monotonic() < end, f"{marks[-1][1]} of {EVENTS} events were stored within 120 s"
             marks.append((time.perf_counter(), await connection.fetchval(counted, hotel.client_id) - before))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_LOOK)
     inside = [(at, count) for at, count in marks if EVENTS * 0.1 <= count <= EVENTS * 0.9]
     (began, first), (ended, last) = inside[0], inside[-1]
     return (last - first) / (ended - began)

@@ -3,10 +3,11 @@
 Nothing here updates or deletes an event; the database's roles could not either.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
+
+import orjson
 
 from audit import access_event
 from audit.search import Search
@@ -155,7 +156,7 @@ async def insert_events(connection: Connection, events: Sequence[AccessEvent]) -
                   resource_ids text[], guest_id uuid, ip text, user_agent text, outcome text, reason text,
                   request_id text, trace_id text, salt text)
            ON CONFLICT DO NOTHING""",
-        json.dumps([access_event.to_row(event) for event in events]),
+        orjson.dumps([access_event.to_row(event) for event in events]).decode(),
     )
     return int(tag.rsplit(" ", 1)[-1])
 
