@@ -70,6 +70,7 @@ def main() -> int:
         stack.konci("down", "--wipe")
         stack.up()
     except AssertionError as failed:
+        stack.konci("down", check=False)
         sys.stderr.write(f"bench: {str(failed).strip().splitlines()[-1]}\n")
         return 2
     try:
