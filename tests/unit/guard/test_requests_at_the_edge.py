@@ -118,6 +118,7 @@ class TestMalformed:
             b"[" * 100_000,
             b'{"a":' * 500 + b"1" + b"}" * 500,
             b'{"name": ' + b"[" * 33 + b"]" * 33 + b"}",
+            b"{" + b",".join(b'"f%d":1' % number for number in range(20_001)) + b"}",
             '{"name": "x"}'.encode("utf-16"),
         ],
     )
