@@ -101,8 +101,7 @@ def problem(answer: httpx2.Response, status: int, kind: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
-    assert body["type"] == f"/problems/{kind}"
-    assert body["status"] == status
+    assert (body["type"], body["status"]) == (f"/problems/{kind}", status)
     assert body["request_id"] == answer.headers["x-request-id"]
     assert {"title", "detail", "instance"} <= set(body)
     return body
