@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from stack.settings import REPO
 from support.hotel import Hotel, found
 from support.machine import Machine, settings
 
 _LATE = ("/faults/", "/journeys/")  # what breaks servers comes after what only asks them
+
+
+def pytest_configure() -> None:
+    vectors = REPO.parent / "shared" / "vectors"
+    if not vectors.is_dir():
+        raise pytest.UsageError(
+            f"the test vectors are not there: put the shared folder at {vectors.parent}"
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
