@@ -16,9 +16,7 @@ _LATE = ("/faults/", "/journeys/")  # what breaks servers comes after what only 
 def pytest_configure() -> None:
     vectors = REPO.parent / "shared" / "vectors"
     if not vectors.is_dir():
-        raise pytest.UsageError(
-            f"the test vectors are not there: put the shared folder at {vectors.parent}"
-        )
+        raise pytest.UsageError(f"the test vectors are not there: put the shared folder at {vectors.parent}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

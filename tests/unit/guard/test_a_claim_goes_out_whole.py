@@ -66,7 +66,8 @@ async def test_one_that_is_larger_than_a_batch() -> None:
 async def test_the_partition_that_any_client_chooses() -> None:
     keys = [str(uuid4()) for _ in range(50)]
     producer: Any = Producer()
-    await outbox._hand_over(producer, [row(key, key) for key in keys])  # type: ignore[list-item]
+    rows: list[Any] = [row(key, key) for key in keys]
+    await outbox._hand_over(producer, rows)
     chosen = {value.decode(): partition for _, partition, events in producer.sent for _, value in events}
     assert chosen == {key: DefaultPartitioner()(key.encode(), list(range(6)), list(range(6))) for key in keys}
     assert len(set(chosen.values())) > 1

@@ -125,7 +125,7 @@ class TestMalformed:
         problem(await gateway.post("/v1/things", content=body, headers=JSON), 400, "malformed")
 
     async def test_brackets_in_a_text_are_no_depth(self, gateway: httpx2.AsyncClient) -> None:
-        body = json.dumps({"name": 'a"\\' + "[{" * 15, "parts": [{"text": "[" * 99}] * 40})
+        body = json.dumps({"name": 'a"\\' + "[{" * 15, "parts": [{"text": "[" * 99 + 'at 12:30: "' * 999}] * 60})
         answer = await gateway.post("/v1/things", content=body, headers=JSON)
         assert answer.status_code == 201
 
