@@ -104,7 +104,7 @@ async def _fill(connection: asyncpg.Connection, guests: list[dict[str, object]])
         [
             (
                 UUID(str(g["id"])),
-                *(g[name] for name in ("name", "email", "phone", "language", "notes", "external_ref", "version")),
+                *(g[name] for name in _COLUMNS),
             )
             for g in guests
         ],
