@@ -4,13 +4,13 @@ Pure: it is given attempts and entries and asks nobody. What it cannot explain, 
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from soak.account import Account, Settling
 from soak.entry import Entry
-from soak.ledger import Attempt
+from soak.ledger import Attempt, Resource
 
 _AGENT = re.compile(r"soak/(\d+)")
 _SHOWN = 20  # findings of one kind that are told in full
@@ -18,6 +18,7 @@ _SHOWN = 20  # findings of one kind that are told in full
 _SLACK = 2.0
 # A request that nobody answered may still be carried out: the gateway gives a service 15 s, a stopped one longer.
 _AFTER = 120.0
+_REFUSED = 400  # below it, an answer carried what was asked for
 _FAILED = 500  # from this status on, an answer does not tell whether the access was committed
 
 
@@ -57,10 +58,16 @@ class Judge:
         self._named: dict[str, Attempt] = {}
         self._stored: Counter[str] = Counter()
         self._spent: dict[int, str] = {}
+        # What each Idempotency-Key made, by the log and by the answers.
+        self._made: defaultdict[str, set[tuple[Resource, ...]]] = defaultdict(set)
         for attempt in attempts.values():
             if attempt.event is None:
+                if attempt.status is not None and attempt.status < _REFUSED:
+                    self._verdict.lost.append(f"{_said(attempt)} was answered without naming its entry")
                 continue
             self._verdict.answered += 1
+            if attempt.once is not None and attempt.resources is not None:
+                self._made[attempt.once].add(tuple(sorted(attempt.resources)))
             if attempt.event in self._named:
                 first = self._named[attempt.event].number
                 self._verdict.lost.append(f"{_said(attempt)} was told the event of attempt {first}")
@@ -81,14 +88,23 @@ class Judge:
             else:
                 self._verdict.explained[why] += 1
         else:
-            _unnamed(self._verdict, self._attempts, entry, self._spent)
+            self._unnamed(entry)
+
+    def _unnamed(self, entry: Entry) -> None:
+        attempt = _unnamed(self._verdict, self._attempts, entry, self._spent)
+        if attempt is not None and attempt.once is not None and entry.outcome == "allowed":
+            self._made[attempt.once].add(tuple(sorted(entry.resources)))
 
     def verdict(self) -> Verdict:
         """What was found, once the whole log was seen."""
         missing = [attempt for event, attempt in self._named.items() if not self._stored[event]]
         self._verdict.lost += [f"{_said(attempt)} is not in the log" for attempt in missing]
         self._verdict.lost += [f"{what} is not in the log" for what in self._settling.missing()]
-        self._verdict.untrue += _created_twice(self._attempts)
+        self._verdict.doubled += [
+            f"one key made {len(made)} different things: {sorted(made)}"
+            for made in self._made.values()
+            if len(made) > 1
+        ]
         return self._verdict
 
 
@@ -126,8 +142,10 @@ def _sides(attempt: Attempt, entry: Entry) -> dict[str, tuple[object, object]]:
     }
 
 
-def _unnamed(verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str]) -> None:
-    """An entry that no answer named: of a request whose answer never came, or was that it failed."""
+def _unnamed(
+    verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str]
+) -> Attempt | None:
+    """The attempt behind an entry that no answer named: its answer never came, or was that it failed."""
     told = _AGENT.fullmatch(entry.user_agent)
     attempt = attempts.get(int(told[1])) if told else None
     if attempt is None:
@@ -141,6 +159,8 @@ def _unnamed(verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, sp
     else:
         spent[attempt.number] = entry.event
         verdict.explained["unanswered" if attempt.status is None else f"answered {attempt.status}"] += 1
+        return attempt
+    return None
 
 
 def _misfit(attempt: Attempt, entry: Entry) -> str | None:
@@ -157,19 +177,6 @@ def _misfit(attempt: Attempt, entry: Entry) -> str | None:
     if not attempt.at - _SLACK - attempt.skew <= entry.at <= end + _AFTER + attempt.skew:
         return "another time"
     return None
-
-
-def _created_twice(attempts: Mapping[int, Attempt]) -> list[str]:
-    """Attempts with one Idempotency-Key that were answered with different things."""
-    first: dict[str, Attempt] = {}
-    found = []
-    for attempt in attempts.values():
-        if attempt.once is None or attempt.event is None:
-            continue
-        earlier = first.setdefault(attempt.once, attempt)
-        if earlier.resources != attempt.resources:
-            found.append(f"{_said(attempt)} created something else than attempt {earlier.number} with the same key")
-    return found
 
 
 def _said(attempt: Attempt) -> str:

@@ -110,7 +110,23 @@ def test_one_key_that_created_two_guests():
         replace(ENTRY, action="guest:create"),
         replace(UNNAMED, action="guest:create", resources=(("guest", "g2"),)),
     )
-    assert counts(judged(first, second, log=log)) == (0, 0, 1, 0)
+    assert counts(judged(first, second, log=log)) == (0, 1, 0, 0)
+
+
+def test_one_key_whose_first_guest_nobody_was_told_of():
+    first = replace(UNANSWERED, action="guest:create", once="k", resources=None)
+    second = replace(ANSWERED, action="guest:create", once="k", resources=(("guest", "g2"),))
+    log = (
+        replace(UNNAMED, action="guest:create", resources=(("guest", "g1"),)),
+        replace(ENTRY, action="guest:create", resources=(("guest", "g2"),)),
+    )
+    assert counts(judged(first, second, log=log)) == (0, 1, 0, 0)
+    same = (replace(log[0], resources=(("guest", "g2"),)), log[1])
+    assert counts(judged(first, second, log=same)) == (0, 0, 0, 0)
+
+
+def test_an_answer_that_carried_data_and_named_no_entry():
+    assert counts(judged(replace(UNANSWERED, status=201, lost=None), log=()))[0] == 1
 
 
 def accounted(*more: Entry, without: Entry | None = None) -> tuple[int, int, int, int]:
