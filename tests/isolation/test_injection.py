@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from events.access import Action
+from events.topic import TOPICS
 from events.uuid7 import uuid7
 from guard import errors, tenant
 from guard.access import Door
@@ -129,18 +130,28 @@ async def test_another_clients_seal_of_this_very_connection(inside: Door, otter:
     raise AssertionError("the same connection was not given out again")
 
 
-async def test_an_event_that_speaks_for_another_client(inside: Door, otter: Hotel, heron: Hotel) -> None:
-    """04.4: a row sealed for one client cannot carry an event into another one's log."""
-    forge = (
-        "INSERT INTO guard.outbox (client_id, event_id, topic, key, payload)"
-        " VALUES ($1, $2, 'access.tenant_data', $3, $4)"
-    )
-    for payload_client, key in ((heron.client_id, otter.client_id), (otter.client_id, heron.client_id)):
+_FORGE = "INSERT INTO guard.outbox (client_id, event_id, topic, key, payload) VALUES ($1, $2, $3, $4, $5)"
+
+
+@pytest.mark.parametrize("topic", sorted(topic for topic in TOPICS if not topic.endswith(".dlq")))
+async def test_an_event_that_speaks_for_another_client(inside: Door, otter: Hotel, heron: Hotel, topic: str) -> None:
+    """04.4: a row sealed for one client carries nothing about another one, under no key of another's, to any topic."""
+    mine, other = str(otter.client_id), str(heron.client_id)
+    for said, key in (({"client_id": other}, mine), ({"client_id": mine}, other), ({}, mine), ({}, "heartbeat")):
         event_id = uuid7()
-        payload = json.dumps({"client_id": str(payload_client), "event_id": str(event_id)})
+        payload = json.dumps({**said, "event_id": str(event_id)})
         with pytest.raises(asyncpg.CheckViolationError):
             async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
-                await connection.execute(forge, otter.client_id, event_id, str(key), payload)
+                await connection.execute(_FORGE, otter.client_id, event_id, topic, key, payload)
+
+
+async def test_a_message_that_kafka_would_not_take(inside: Door, otter: Hotel) -> None:
+    """Or every event that is claimed beside it would wait with it."""
+    event_id, mine = uuid7(), str(otter.client_id)
+    payload = json.dumps({"client_id": mine, "event_id": str(event_id), "fill": "x" * 2**20})
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
+            await connection.execute(_FORGE, otter.client_id, event_id, "access.tenant_data", mine, payload)
 
 
 async def test_an_expired_seal(inside: Door, heron: Hotel) -> None:

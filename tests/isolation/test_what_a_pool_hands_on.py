@@ -127,6 +127,48 @@ async def test_a_seal_ends_with_its_transaction(service: Door, otter: Hotel, her
                 await connection.fetchval("SELECT guard.client_id()")
 
 
+@pytest.mark.parametrize("end", ["committed", "rolled back"])
+async def test_a_statement_under_a_name_of_the_drivers(service: Door, otter: Hotel, probes: Probes, end: str) -> None:
+    """It would run in place of this transaction's event, or of the next borrower's statement under that one's seal."""
+    pid, ours = 0, "SELECT $1::int AS ours"
+
+    async def tamper() -> None:
+        nonlocal pid
+        async with tenant.transaction(service.pools.request, caller(otter.client_id), service.seal_key) as connection:
+            pid = connection.get_server_pid()
+            await connection.fetchval(ours, 1)
+            name = await connection.fetchval("SELECT name FROM pg_prepared_statements WHERE statement = $1", ours)
+            await connection.execute(f'DEALLOCATE "{name}"; PREPARE "{name}" (int) AS SELECT 4711 + $1')
+            swapped = await connection.fetchval(ours, 1)
+            probes.allowed("the swapped statement runs", swapped == 4712, swapped)
+            if end == "rolled back":
+                raise errors.Conflict(end)
+
+    with pytest.raises((asyncpg.DivisionByZeroError, errors.Conflict)) as refused:
+        await tamper()
+    probes.denied(
+        "commits with a swapped statement", not isinstance(refused.value, errors.Conflict) or end != "committed"
+    )
+    for _ in range(20):
+        found, _ = await _found(service)
+        probes.denied("its connection is handed on", found != pid, found)
+
+
+async def test_statements_that_were_dropped(service: Door, otter: Hotel) -> None:
+    """At most one answer is lost to it, and a retry is told to help."""
+    async with tenant.transaction(service.pools.request, caller(otter.client_id), service.seal_key) as connection:
+        await connection.fetchval("SELECT $1::int", 1)
+        await connection.execute("DEALLOCATE ALL")
+    lost = 0
+    for _ in range(20):
+        try:
+            async with tenant.platform_transaction(service.pools.request) as connection:
+                await connection.fetchval("SELECT $1::int", 1)
+        except errors.Unavailable:
+            lost += 1
+    assert lost <= 1
+
+
 async def test_one_statement_prepared_once(inside: Door, otter: Hotel, heron: Hotel, probes: Probes) -> None:
     """CVE-2024-10976's family: a plan that was made for one client and runs for the next."""
     for hotel in (otter, heron):

@@ -31,8 +31,8 @@ class Revoked(Event):
 
     @property
     def key(self) -> str:
-        """The compaction key: the newest revocation of one thing is all that matters."""
-        return f"{self.kind}:{self.id}"
+        """The compaction key: of its client, and with the time, so that a late copy of an older one replaces none."""
+        return f"{self.client_id}:{self.kind}:{self.id}:{self.at.isoformat()}"
 
 
 class Heartbeat(Event):

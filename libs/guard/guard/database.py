@@ -34,6 +34,7 @@ _AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # a replica that is not yet the primary
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidSQLStatementNameError,  # somebody's injection dropped it; the connection is closed, the next has it
     asyncpg.InternalClientError,
     ConnectionError,
     ssl.SSLError,

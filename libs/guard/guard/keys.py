@@ -176,7 +176,7 @@ class Keyring:
         known = self._newest.get((client_id, purpose))
         if known is None or known[1] < time.monotonic():
             row = await connection.fetchrow(
-                "SELECT data_key_id FROM guard.data_key WHERE client_id = $1 AND purpose = $2"
+                "SELECT data_key_id, created_at FROM guard.data_key WHERE client_id = $1 AND purpose = $2"
                 " ORDER BY created_at DESC LIMIT 1",
                 client_id,
                 purpose,
@@ -184,8 +184,9 @@ class Keyring:
             if row is None:
                 return await self._new_data_key(connection, client_id, purpose, now)
             known = (row["data_key_id"], time.monotonic() + self._lifetime)
-            self._newest[client_id, purpose] = known
-            _bound(self._newest)
+            if row["created_at"] != now:  # else it is this transaction's own, which may still roll back
+                self._newest[client_id, purpose] = known
+                _bound(self._newest)
         return await self._data_key(connection, client_id, known[0])
 
     async def _new_data_key(self, connection: Connection, client_id: UUID, purpose: str, now: datetime) -> _DataKey:

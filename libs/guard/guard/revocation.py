@@ -120,7 +120,11 @@ class Revocations:
             self._heard_at = float("-inf")
             return
         if isinstance(said, Revoked):
-            self._revoked[said.client_id, said.kind, said.id] = said
+            key = (said.client_id, said.kind, said.id)
+            known = self._revoked.get(key)
+            # The outbox may send an older one again after a newer one was announced.
+            if known is None or known.at <= said.at:
+                self._revoked[key] = said
         elif is_live:
             self._heard_at = time.monotonic()
             self._forget(self._clock.now())

@@ -18,6 +18,12 @@ from guard.seal import SealKey
 _log = logging.getLogger("guard.tenant")
 # What the last borrower left behind goes first, in a transaction of its own and the same round trip.
 _BEGIN = f"BEGIN; {RESET}; COMMIT; BEGIN"
+# A statement that SQL prepared may stand under the name of one of the driver's own, and would run in its place: in this
+# transaction instead of the event, or in the next borrower's. Divides by zero if there is one.
+_OWN_STATEMENTS = "SELECT 1 / (NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql))::int"
+_COMMIT = f"{_OWN_STATEMENTS}; COMMIT"
+_ROLLBACK = f"ROLLBACK; {_OWN_STATEMENTS}"
+_TAMPERED = (asyncpg.DivisionByZeroError, asyncpg.InvalidSQLStatementNameError)
 
 
 @asynccontextmanager
@@ -55,8 +61,8 @@ async def _commit_or_roll_back(connection: Connection, begin: str) -> AsyncItera
     try:
         await connection.execute(begin)
         yield
-        # COMMIT after a failed statement answers ROLLBACK, without an error: the event would be gone.
-        if await connection.execute("COMMIT") != "COMMIT":
+        # Refused as well after a statement that failed: a COMMIT alone would answer ROLLBACK, and no error.
+        if await connection.execute(_COMMIT) != "COMMIT":
             raise RuntimeError("the transaction was rolled back at its commit")
     except BaseException as error:
         await _abandon(connection, error)
@@ -65,12 +71,12 @@ async def _commit_or_roll_back(connection: Connection, begin: str) -> AsyncItera
 
 async def _abandon(connection: Connection, error: BaseException) -> None:
     # A cancelled request leaves its reply in the socket, and the next borrower must not read it: such a connection
-    # is closed, not reused. All others roll back and go home.
-    if isinstance(error, asyncio.CancelledError | GeneratorExit) or connection.is_closed():
+    # is closed, not reused, and so is one whose statements were tampered with. All others roll back and go home.
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit, *_TAMPERED)) or connection.is_closed():
         connection.terminate()
         return
     try:
-        await connection.execute("ROLLBACK", timeout=5)
+        await connection.execute(_ROLLBACK, timeout=5)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failed:
         _log.warning("rollback failed, connection closed", extra={"error": type(failed).__name__})
         connection.terminate()

@@ -71,3 +71,20 @@ async def test_the_partition_that_any_client_chooses() -> None:
     chosen = {value.decode(): partition for _, partition, events in producer.sent for _, value in events}
     assert chosen == {key: DefaultPartitioner()(key.encode(), list(range(6)), list(range(6))) for key in keys}
     assert len(set(chosen.values())) > 1
+
+
+async def test_a_row_for_a_topic_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits and is seen; what was claimed beside it goes out."""
+    ours = row("a", "ours", "access.tenant_data")
+    strange = [row("a", "theirs", topic) for topic in ("nobody.knows", "access.audit", "access.tenant_data.dlq")]
+    producer: Any = Producer()
+    relay = outbox.Relay("tenant_data", lambda: producer)
+    monkeypatch.setattr(relay, "_started", lambda: _given(producer))
+    monkeypatch.setattr(relay, "_claim", lambda _: _given([*strange, ours]))
+    no_pool: Any = None
+    await relay._turn(no_pool)
+    assert [value for _, _, events in producer.sent for _, value in events] == [b"ours"]
+
+
+async def _given(value: Any) -> Any:
+    return value

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -48,21 +48,23 @@ class Tables:
 
     def __init__(self) -> None:
         self.data: dict[tuple[UUID, UUID], tuple[str, str]] = {}
+        self.made: dict[UUID, datetime] = {}
         self.subjects: dict[tuple[UUID, UUID], tuple[UUID, bytes]] = {}
 
     async def execute(self, sql: str, *arguments: Any) -> None:
         if "INTO guard.data_key" in sql:
-            client_id, data_key_id, purpose, wrapped, _ = arguments
+            client_id, data_key_id, purpose, wrapped, created_at = arguments
             self.data[client_id, data_key_id] = (purpose, wrapped)
+            self.made[data_key_id] = created_at
         elif "INTO guard.subject_key" in sql:
             client_id, subject_id, data_key_id, wrapped = arguments
             self.subjects[client_id, subject_id] = (data_key_id, wrapped)
         else:
             assert "pg_advisory_xact_lock" in sql
 
-    async def fetchrow(self, sql: str, client_id: UUID, purpose: str) -> dict[str, UUID] | None:
+    async def fetchrow(self, sql: str, client_id: UUID, purpose: str) -> dict[str, Any] | None:
         found = [at[1] for at, (its, _) in self.data.items() if at[0] == client_id and its == purpose]
-        return {"data_key_id": found[-1]} if found else None
+        return {"data_key_id": found[-1], "created_at": self.made[found[-1]]} if found else None
 
     async def fetchval(self, sql: str, client_id: UUID, data_key_id: UUID) -> str | None:
         return self.data.get((client_id, data_key_id), ("", None))[1]
@@ -201,6 +203,15 @@ class TestCached:
         await ring.create(rolled_back, OTTER, GUEST, NOW)
         await ring.create(committed, OTTER, GUEST, NOW)
         assert committed.subjects[OTTER, GUEST][0] in {at[1] for at in committed.data}
+
+    async def test_nor_by_who_finds_it_in_the_transaction_that_made_it(self, transit: Transit) -> None:
+        """A guest's e-mail makes the index key, the phone finds it: rolled back, no later digest may be under it."""
+        ring, rolled_back, committed = Keyring(transit, "tenant_data"), Tables(), Tables()
+        for value in ("a@example.com", "+34600000000"):
+            await ring.blind_index(rolled_back, OTTER, "guest.email", value, NOW)
+        later = NOW + timedelta(seconds=1)
+        await ring.blind_index(committed, OTTER, "guest.email", "a@example.com", later)
+        assert [purpose for purpose, _ in committed.data.values()] == ["index"]
 
 
 class TestNew:

@@ -49,12 +49,12 @@ class Database:
         if sql.startswith("BEGIN"):
             assert f"'{OTTER}." in sql
             self.begun += 1
-        elif sql in {"COMMIT", "ROLLBACK"}:
+        elif sql.endswith("; COMMIT") or sql.startswith("ROLLBACK; "):
             self.ended += 1
-            if sql == self.commit:
+            if sql.endswith(f"; {self.commit}"):
                 self.committed += self.waiting
             self.waiting = []
-            return self.commit if sql == "COMMIT" else sql
+            return self.commit if sql.endswith("; COMMIT") else "SELECT 1"
         elif "INTO guard.outbox" in sql:
             if self.refuses is not None:
                 raise self.refuses
