@@ -11,6 +11,7 @@ from events.uuid7 import uuid7
 from guard.clock import Clock
 from performance.figure import Figure
 from performance.load import middle
+from performance.stage import drained
 from support.bus import kafka
 from support.database import superuser
 from support.hotel import Hotel
@@ -19,6 +20,7 @@ from support.machine import Machine
 EVENTS = 30_000
 BATCH = 500  # guard.inbox takes as many at once
 ROUNDS = 3
+_REST = 3.0  # seconds between a backlog and the bare statements
 _LOOK = 0.5  # seconds between two counts, each of which reads the index through
 
 
@@ -27,6 +29,8 @@ async def measure(stack: Machine, hotel: Hotel) -> Figure:
     ratios, rates = [], []
     for _ in range(ROUNDS):
         ingested = await _ingest(stack, hotel)
+        await drained(stack)
+        await asyncio.sleep(_REST)  # the confirmations are on the bus, and the services work them off
         bare = await _bare(stack, hotel)
         ratios.append(ingested / bare)
         rates.append((ingested, bare))

@@ -1,10 +1,13 @@
 """Where the bench plays: a stack of its own with production's settings, hotels in it, and a look at its processes."""
 
+import asyncio
 import os
 import ssl
+import time
 from pathlib import Path
 
 from stack.settings import REPO, Stack
+from support.database import superuser
 from support.hotel import Person
 from support.machine import Machine
 from support.workload import certificate
@@ -52,3 +55,13 @@ def processor_seconds(stack: Machine, program: str) -> float:
         if own in (path.parent.name, after_name[1]):
             spent += int(after_name[11]) + int(after_name[12])
     return spent / os.sysconf("SC_CLK_TCK")
+
+
+async def drained(stack: Machine) -> float:
+    """Seconds until every entry is stored and confirmed: what runs next must not pay for what ran before."""
+    began = time.monotonic()
+    for service in ("tenant_data", "audit"):
+        async with superuser(stack, service) as connection:
+            while await connection.fetchval("SELECT count(*) FROM guard.outbox"):  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.1)
+    return time.monotonic() - began

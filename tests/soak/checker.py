@@ -142,9 +142,7 @@ def _sides(attempt: Attempt, entry: Entry) -> dict[str, tuple[object, object]]:
     }
 
 
-def _unnamed(
-    verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str]
-) -> Attempt | None:
+def _unnamed(verdict: Verdict, attempts: Mapping[int, Attempt], entry: Entry, spent: dict[int, str]) -> Attempt | None:
     """The attempt behind an entry that no answer named: its answer never came, or was that it failed."""
     told = _AGENT.fullmatch(entry.user_agent)
     attempt = attempts.get(int(told[1])) if told else None

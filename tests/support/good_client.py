@@ -79,7 +79,10 @@ class Measured:
             p99([sample.took for sample in side if not sample.is_fresh]) for side in (self.quiet, self.attacked)
         )
         limit = 2 * max(quiet, FLOOR + late)
-        seen = f"p99 {quiet:.1f} ms quiet, {attacked:.1f} ms attacked (timers {late:.1f} ms late), limit {limit:.1f} ms"
+        seen = (
+            f"p99 {quiet:.1f} ms quiet, {attacked:.1f} ms attacked ({attacked / quiet:.1f} times; timers {late:.1f} ms"
+            f" late), limit {limit:.1f} ms"
+        )
         return attacked, limit, seen
 
 
@@ -101,25 +104,30 @@ class GoodClient:
 
         Slowness is looked at three times at most: what a neighbour did does not come back, what an attack does will.
         """
+        quiet = self._in_peace()  # once: what an attack leaves behind must not pass for peace
         results: list[T] = []
         for _ in range(TRIES):
-            seen, gave = self._once(attack)
+            seen, gave = self._once(quiet, attack)
             results += gave
             if not seen.is_slowed:
                 break
         return seen, results
 
-    def _once(self, attack: Callable[[], T]) -> tuple[Measured, list[T]]:
-        before = began = time.monotonic()
-        while self._has_too_few(before, began):
+    def _in_peace(self) -> list[Sample]:
+        before = now = time.monotonic()
+        while self._has_too_few(before, now):
             time.sleep(0.5)
-            began = time.monotonic()
-        ended, results = began, []
+            now = time.monotonic()
+        return self.between(before, now)
+
+    def _once(self, quiet: list[Sample], attack: Callable[[], T]) -> tuple[Measured, list[T]]:
+        began = ended = time.monotonic()
+        results = []
         while self._has_too_few(began, ended):
             results.append(attack())
             ended = time.monotonic()
         time.sleep(1)  # the last answers are written down
-        return Measured(self.between(before, began), self.between(began, ended)), results
+        return Measured(quiet, self.between(began, ended)), results
 
     def _has_too_few(self, start: float, end: float) -> bool:
         assert end - start < LONGEST, "the good client gets too little of this machine for a judgement"
