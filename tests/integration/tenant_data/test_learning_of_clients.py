@@ -14,13 +14,13 @@ from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
 from support.workload import door
-from tenant_data.consumers import CLIENTS, learn_clients
+from tenant_data.consumers import CLIENTS, Misattributed, learn_clients
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
 
-def record(payload: bytes) -> ConsumerRecord:
-    return ConsumerRecord(CLIENTS, 0, 0, 0, 0, b"", payload, None, 0, len(payload), [])
+def record(payload: bytes, key: UUID) -> ConsumerRecord:
+    return ConsumerRecord(CLIENTS, 0, 0, 0, 0, str(key).encode(), payload, None, 0, len(payload), [])
 
 
 def state(kind: type[ClientRegistered | ClientChanged], client_id: UUID, days: int, at: datetime) -> Event:
@@ -41,47 +41,54 @@ async def known(stack: Machine, client_id: UUID) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
-async def learn(stack: Machine, *events: Event) -> None:
+async def learn(stack: Machine, client_id: UUID, *events: Event) -> None:
     async with door(stack, "tenant_data") as opened:
-        await learn_clients(opened.pools.job)([record(event.payload().encode()) for event in events])
+        await learn_clients(opened.pools.job)([record(event.payload().encode(), client_id) for event in events])
 
 
 async def test_a_batch_with_something_else_in_it_is_kept_out_whole(stack: Machine) -> None:
     client_id = uuid4()
-    told = record(state(ClientRegistered, client_id, 30, NOW).payload().encode())
+    told = record(state(ClientRegistered, client_id, 30, NOW).payload().encode(), client_id)
     async with door(stack, "tenant_data") as opened:
         for other in (b"", b"{}", b'{"event": "GuestErased"}', b"\xff"):
             with pytest.raises(ValidationError):
-                await learn_clients(opened.pools.job)([told, record(other)])
+                await learn_clients(opened.pools.job)([told, record(other, client_id)])
+    assert await known(stack, client_id) is None
+
+
+async def test_news_under_another_ones_key(stack: Machine) -> None:
+    client_id = uuid4()
+    with pytest.raises(Misattributed):
+        await learn(stack, uuid4(), state(ClientRegistered, client_id, 30, NOW))
     assert await known(stack, client_id) is None
 
 
 async def test_older_news_changes_nothing(stack: Machine) -> None:
     client_id = uuid4()
     changed = state(ClientChanged, client_id, 7, NOW)
-    await learn(stack, changed, changed, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)))
+    await learn(stack, client_id, changed, changed, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)))
     assert await known(stack, client_id) == {"transcripts_days": 7, "closed_at": None}
 
 
 async def test_newer_news_does(stack: Machine) -> None:
     client_id = uuid4()
-    await learn(stack, state(ClientRegistered, client_id, 30, NOW))
-    await learn(stack, state(ClientChanged, client_id, 7, NOW + timedelta(seconds=1)))
+    await learn(stack, client_id, state(ClientRegistered, client_id, 30, NOW))
+    await learn(stack, client_id, state(ClientChanged, client_id, 7, NOW + timedelta(seconds=1)))
     assert await known(stack, client_id) == {"transcripts_days": 7, "closed_at": None}
 
 
 async def test_who_has_left_stays_away(stack: Machine) -> None:
     client_id = uuid4()
     left = ClientOffboarded(client_id=client_id, at=NOW)
-    await learn(stack, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)), left)
-    await learn(stack, ClientOffboarded(client_id=client_id, at=NOW + timedelta(days=1)))
-    await learn(stack, state(ClientChanged, client_id, 30, NOW - timedelta(hours=1)))
+    await learn(stack, client_id, state(ClientRegistered, client_id, 30, NOW - timedelta(days=1)), left)
+    await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW + timedelta(days=1)))
+    await learn(stack, client_id, state(ClientChanged, client_id, 30, NOW - timedelta(hours=1)))
     assert await known(stack, client_id) == {"transcripts_days": 30, "closed_at": NOW}
 
 
 async def test_of_one_who_left_before_anything_else_was_heard(stack: Machine) -> None:
     client_id = uuid4()
-    await learn(stack, ClientOffboarded(client_id=client_id, at=NOW))
+    await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW))
     assert await known(stack, client_id) == {"transcripts_days": None, "closed_at": NOW}
 
 
