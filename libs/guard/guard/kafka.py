@@ -53,6 +53,11 @@ class Kafka:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=600_000,
+            # One fetch at a time is under way to a broker, and it does not name partitions whose records still wait
+            # here: a partition that was emptied meanwhile waits for its end. So it is short, and brings much.
+            fetch_max_wait_ms=100,
+            fetch_max_bytes=16 * 2**20,
+            max_partition_fetch_bytes=4 * 2**20,
             metadata_max_age_ms=5_000,
         )
 
