@@ -4,12 +4,13 @@ The libraries' defaults are lossy (acks=1, auto-commit, `latest`): no service ma
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from ssl import SSLContext
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from events.topic import TOPICS
 from guard.patience import within
 
 _log = logging.getLogger("guard.kafka")
@@ -39,7 +40,7 @@ class Kafka:
             metadata_max_age_ms=5_000,  # recreated topics are found again within seconds
         )
 
-    def consumer(self, topics: Iterable[str], purpose: str) -> AIOKafkaConsumer:
+    def consumer(self, topics: Collection[str], purpose: str) -> AIOKafkaConsumer:
         """A member of the group `<service>.<purpose>` that begins at the beginning and commits when told to."""
         return AIOKafkaConsumer(
             *topics,
@@ -54,8 +55,8 @@ class Kafka:
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=600_000,
             # One fetch at a time is under way to a broker, and it does not name partitions whose records still wait
-            # here: a partition that was emptied meanwhile waits for its end. So it is short, and brings much.
-            fetch_max_wait_ms=100,
+            # here: one that was emptied meanwhile waits for its end. So among several it is short, and brings much.
+            fetch_max_wait_ms=100 if sum(TOPICS[topic].partitions for topic in topics) > 1 else 500,
             fetch_max_bytes=16 * 2**20,
             max_partition_fetch_bytes=4 * 2**20,
             metadata_max_age_ms=5_000,

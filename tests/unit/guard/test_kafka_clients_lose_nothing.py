@@ -34,7 +34,7 @@ def test_what_is_acknowledged_is_on_every_replica_and_there_once(ours: Kafka, to
     assert (told["acks"], told["enable_idempotence"]) == ("all", True)
 
 
-@pytest.mark.parametrize("make", [lambda ours: ours.consumer(["t"], "p"), lambda ours: ours.reader()])
+@pytest.mark.parametrize("make", [lambda ours: ours.consumer(["audit.stored"], "p"), lambda ours: ours.reader()])
 def test_nothing_is_passed_over(ours: Kafka, told: dict[str, Any], make: Any) -> None:
     """Neither acknowledged by itself before it was handled, nor skipped because a group is new or was away too long."""
     make(ours)
@@ -42,9 +42,19 @@ def test_nothing_is_passed_over(ours: Kafka, told: dict[str, Any], make: Any) ->
 
 
 @pytest.mark.parametrize(
-    "make", [lambda ours: ours.producer(), lambda ours: ours.consumer(["t"], "p"), lambda ours: ours.reader()]
+    "make",
+    [lambda ours: ours.producer(), lambda ours: ours.consumer(["audit.stored"], "p"), lambda ours: ours.reader()],
 )
 def test_every_client_is_known_by_its_certificate(ours: Kafka, told: dict[str, Any], make: Any) -> None:
     make(ours)
     assert told["security_protocol"] == "SSL"
     assert told["ssl_context"].verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(("topic", "most"), [("access.auth", 0.1), ("audit.stored", 0.5)])
+def test_a_busy_partition_does_not_wait_long_for_silent_ones(
+    ours: Kafka, told: dict[str, Any], topic: str, most: float
+) -> None:
+    """While a fetch that names the others alone is under way: six tenths of audit's ingest went there."""
+    ours.consumer([topic], "p")
+    assert told["fetch_max_wait_ms"] <= most * 1000
