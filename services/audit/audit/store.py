@@ -102,6 +102,9 @@ def _statement(search: Search) -> str:
 
 async def page(connection: Connection, client_id: UUID, search: Search, length: int) -> list[AccessEvent]:
     """At most `length` events of the client that the transaction is sealed for, newest first."""
+    # Planned for its own values: a plan for any values, which PostgreSQL keeps after five of them, expects a page to be
+    # a tenth of all rows, and sorts a million to show fifty (16 s instead of 10 ms).
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     rows = await connection.fetch(
         _statement(search),
         client_id,
