@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import uvloop
 
 from performance import fields, growth, guarded_read, ingest, kept, memory, page, sign_in, visible
 from performance.figure import Figure
 from performance.stage import machine
-from support import standing
+from support import standing, tree
 from support.hotel import Hotel, found
 from support.machine import Machine
 from support.standing import NoStack
@@ -82,7 +83,7 @@ def main() -> int:
     if missing := [name for name in BENCHES if name not in known]:
         print(f"no page is written: not measured yet: {', '.join(missing)}")
     else:
-        print(f"written: {page.write([figure for name in BENCHES for figure in known[name]])}")
+        print(f"written: {page.write(known[name] for name in BENCHES)}")
     missed = [figure for figure in figures if not figure.is_kept]
     for figure in missed:
         print(f"missed: {figure.name}: {figure.said}")
@@ -100,11 +101,12 @@ def _prepare(stack: Machine, held: ExitStack) -> list[Hotel]:
 
 async def _measure(stack: Machine, one: Hotel, other: Hotel, chosen: Sequence[str]) -> list[Figure]:
     figures: list[Figure] = []
+    commit = tree.commit()  # now: who works on while it measures changes the tree, and not what runs
     for name in chosen:
         began = time.monotonic()
         print(f"{name} …", flush=True)
         found_here = await BENCHES[name](stack, one, other)
-        kept.save(name, found_here)
+        kept.save(name, found_here, commit, datetime.now(UTC).date().isoformat())
         for figure in found_here:
             print(f"  {'kept  ' if figure.is_kept else 'MISSED'} {figure.name}: {figure.said}\n         {figure.how}")
         print(f"  {time.monotonic() - began:.0f} s", flush=True)
