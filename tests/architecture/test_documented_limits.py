@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from audit import delivery, places
 from auth import client, inviting, own, password, session, throttle, totp
 from guard import http
 from stack.envoy import Limits
@@ -93,6 +94,13 @@ def test_of_a_body() -> None:
     assert http._BODY == 2**20
     assert "body up to 1 MiB" in readme("gateway")
     assert "413. The body is over 1 MiB; where no token" in tree.text(Path("docs/problems.md"))
+
+
+def test_of_an_export() -> None:
+    told = readme("audit")
+    assert f"at most {delivery.EXPORT_PAGE} events of its file in memory" in told
+    assert f"those with {delivery.EXPORT_RESOURCES} resources" in told
+    assert f"A client has {places.OF_ONE} exports at once, all clients together have {places.IN_ALL}" in told
 
 
 def test_a_client_may_only_shorten_what_the_platform_allows() -> None:

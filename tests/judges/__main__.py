@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 
 from judges import api, code, dependencies, rls, tls, vectors
 from judges.verdict import CannotJudge, Verdict
+from support import standing
 from support.machine import Machine, settings
+from support.standing import NoStack
 
 ALONE: dict[str, Callable[[], Verdict]] = {
     "vectors": vectors.judge,
@@ -43,10 +45,10 @@ def _on_a_stack(judges: dict[str, Callable[[Machine], Verdict]]) -> list[int]:
     machine = Machine(settings())
     try:
         print(f"judges: bringing up the stack in {machine.run.name}", flush=True)
-        machine.up()
+        standing.bring_up(machine)
         return [_judged(name, judge, machine) for name, judge in judges.items()]
-    except AssertionError as failed:  # what `konci` said
-        print(f"judges: NOT JUDGED: the stack did not come up: {' '.join(str(failed).split())[:300]}", flush=True)
+    except NoStack as reason:
+        print(f"judges: NOT JUDGED: {reason}", flush=True)
         return [2]
     finally:
         if not os.environ.get("KONCI_TEST_KEEP"):
@@ -56,12 +58,10 @@ def _on_a_stack(judges: dict[str, Callable[[Machine], Verdict]]) -> list[int]:
 def _judged(name: str, judge: Callable[..., Verdict], *machine: Machine) -> int:
     began = time.monotonic()
     try:
-        verdict = judge(*machine)
-    except CannotJudge as cannot:
+        with standing.needed("what it needs was not to be had"):
+            verdict = judge(*machine)
+    except (CannotJudge, NoStack) as cannot:
         print(f"{name}: NOT JUDGED: {cannot}", flush=True)
-        return 2
-    except AssertionError as failed:  # a hotel was not to be had on this stack
-        print(f"{name}: NOT JUDGED: {' '.join(str(failed).split())[:300]}", flush=True)
         return 2
     verdict.show()
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)

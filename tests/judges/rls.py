@@ -34,7 +34,7 @@ def judge(stack: Machine) -> Verdict:
     unknown, known = accepted.weigh("rls", [*found, *breaches])
     line = (
         f"databases {', '.join(SERVICES)}, schemas {_SCHEMAS}; {known} findings are known by rule and place;"
-        f" {probes} statements for another client's rows, which leak when the policies are opened"
+        f" {probes} statements for another client's rows, each table leaks when its policy is opened"
     )
     versions = f"{version(program, '--version')}, {version(tool('rls', 'rlsgrid'), '--version')}"
     return Verdict("rls", versions, line, unknown)

@@ -12,6 +12,7 @@ from mutation.mutant import Broken, Mutant, load, mutated
 from mutation.stand import NotUp, log
 from mutation.twin import REPO
 from support.machine import PORT
+from support.standing import NoStack
 
 _BESIDE = 60  # of its ports, beyond those of a test stack, which may stand meanwhile
 
@@ -80,8 +81,8 @@ def main() -> int:
     port = int(os.environ.get("KONCI_TEST_PORT", str(PORT))) + _BESIDE
     try:
         return 0 if Gate(_chosen(asked, mutants), port).run() else 1
-    except NotUp as away:
-        return _wrong(f"the stack does not come up ({away}): see .mutants/tree/.run-test/log")
+    except (NotUp, NoStack) as away:
+        return _wrong(f"{away}: see .mutants/tree/.run-test/log")
     except KeyboardInterrupt:
         return _wrong("stopped; everything it started has ended")
 

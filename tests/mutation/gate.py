@@ -13,7 +13,7 @@ from mutation.killer import Killers, Verdict
 from mutation.mutant import Broken, Mutant, load, mutated, needs_stack
 from mutation.stand import NotUp, Stand, log
 from mutation.twin import REPO, Twin
-from support import tree
+from support import standing, tree
 
 REPORT = REPO / "reports" / "mutants.json"
 
@@ -42,13 +42,15 @@ class Gate:
         self._killers = list(dict.fromkeys(test for mutant in mutants for test in mutant.killers))
 
     def run(self) -> bool:
-        """Whether every mutant was killed. Raises NotUp when the stack does not come up without one."""
-        self._stand.down()
-        self._twin.make()
+        """Whether every mutant was killed. Raises NotUp or NoStack when the stack does not come up without one."""
+        with standing.needed("the twin cannot be made"):
+            self._stand.down()
+            self._twin.make()
         try:
             if any(needs_stack(test) for test in self._killers):
                 log("the stack starts, on ports of its own")
-                self._stand.up()
+                with standing.needed("the stack does not come up"):
+                    self._stand.up()
             with self._tests:
                 return self._judged()
         finally:

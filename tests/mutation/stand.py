@@ -44,7 +44,7 @@ class Stand:
             done = self._konci("up")
             if done.returncode == 0:
                 return
-        raise NotUp((done.stderr or done.stdout).strip().splitlines()[-1])
+        raise NotUp(f"the stack does not come up ({(done.stderr or done.stdout).strip().splitlines()[-1]})")
 
     def down(self) -> None:
         """Stops all of it; a stack that a killed run left behind too."""

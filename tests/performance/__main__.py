@@ -8,14 +8,18 @@ import argparse
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import uvloop
 
 from performance import fields, growth, guarded_read, ingest, kept, memory, page, sign_in, visible
 from performance.figure import Figure
 from performance.stage import machine
+from support import standing, tree
 from support.hotel import Hotel, found
 from support.machine import Machine
+from support.standing import NoStack
 
 Bench = Callable[[Machine, Hotel, Hotel], Awaitable[Sequence[Figure]]]
 
@@ -67,35 +71,42 @@ def main() -> int:
     chosen = parser.parse_args().only
     stack = machine()
     try:
-        stack.konci("down", "--wipe")
-        stack.up()
-    except AssertionError as failed:
-        stack.konci("down", check=False)
-        sys.stderr.write(f"bench: {str(failed).strip().splitlines()[-1]}\n")
-        return 2
-    try:
-        with found(stack, "Otter House") as one, found(stack, "Heron Inn") as other:
+        with ExitStack() as held:
+            one, other = _prepare(stack, held)
             figures = uvloop.run(_measure(stack, one, other, chosen or list(BENCHES)))
+    except NoStack as reason:
+        sys.stderr.write(f"bench: {reason}\n")
+        return 2
     finally:
         stack.konci("down", check=False)
     known = kept.load()
     if missing := [name for name in BENCHES if name not in known]:
         print(f"no page is written: not measured yet: {', '.join(missing)}")
     else:
-        print(f"written: {page.write([figure for name in BENCHES for figure in known[name]])}")
+        print(f"written: {page.write(known[name] for name in BENCHES)}")
     missed = [figure for figure in figures if not figure.is_kept]
     for figure in missed:
         print(f"missed: {figure.name}: {figure.said}")
     return 1 if missed else 0
 
 
+def _prepare(stack: Machine, held: ExitStack) -> list[Hotel]:
+    """A stack made afresh, and two hotels in it. Raises NoStack."""
+    with standing.needed("what an earlier run left could not be taken down"):
+        stack.konci("down", "--wipe")
+    standing.bring_up(stack)
+    with standing.needed("no hotel can be founded"):
+        return [held.enter_context(found(stack, name)) for name in ("Otter House", "Heron Inn")]
+
+
 async def _measure(stack: Machine, one: Hotel, other: Hotel, chosen: Sequence[str]) -> list[Figure]:
     figures: list[Figure] = []
+    commit = tree.commit()  # now: who works on while it measures changes the tree, and not what runs
     for name in chosen:
         began = time.monotonic()
         print(f"{name} …", flush=True)
         found_here = await BENCHES[name](stack, one, other)
-        kept.save(name, found_here)
+        kept.save(name, found_here, commit, datetime.now(UTC).date().isoformat())
         for figure in found_here:
             print(f"  {'kept  ' if figure.is_kept else 'MISSED'} {figure.name}: {figure.said}\n         {figure.how}")
         print(f"  {time.monotonic() - began:.0f} s", flush=True)

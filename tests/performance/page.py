@@ -1,15 +1,15 @@
-"""docs/performance.md and its plots, written from the figures of one run; nobody edits them by hand."""
+"""docs/performance.md and its plots, written from what is kept of each bench; nobody edits them by hand."""
 
 import os
 import platform
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
 
 from performance.figure import Figure
+from performance.kept import Measured
 from stack.settings import REPO
 
 PAGE = REPO / "docs" / "performance.md"
@@ -22,10 +22,11 @@ Written by `make bench`; do not edit. Every promise is a ratio of two things mea
 machine, or a bound that a person would notice. What is compared takes turns in short windows, so that whatever else
 the machine does falls on both, and the median of the windows counts.
 
-Measured on {day}, {machine}, {cores} cores, all servers and the load on them.
+Measured on {machine}, {cores} cores, all servers and the load on them; each figure at the commit and on the day that
+stand beside it.
 
-| figure | measured | promised | |
-|---|---|---|---|
+| figure | measured | promised | | at |
+|---|---|---|---|---|
 """
 
 _METHOD = """
@@ -40,22 +41,25 @@ cores and costs both sides the same. The code is in `tests/performance`, one fil
 """
 
 
-def write(figures: Sequence[Figure]) -> Path:
+def write(benches: Iterable[Measured]) -> Path:
     """The page; its path."""
-    rows = [
-        f"| {figure.name} | {figure.value:.3g}{figure.unit} | {'≤' if figure.is_ceiling else '≥'} {figure.bound:g}"
-        f"{figure.unit} | {'kept' if figure.is_kept else '**missed**'} |\n"
-        for figure in figures
-    ]
-    head = _INTRODUCTION.format(
-        day=datetime.now(UTC).date().isoformat(), machine=platform.machine(), cores=os.cpu_count()
-    )
+    known = [(bench, figure) for bench in benches for figure in bench.figures]
+    head = _INTRODUCTION.format(machine=platform.machine(), cores=os.cpu_count())
+    rows = [_row(bench, figure) for bench, figure in known]
+    figures = [figure for _, figure in known]
     notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
     rests = [f"- **{figure.name}**: {figure.rest}\n" for figure in figures if figure.rest and not figure.is_kept]
     missed = ["\n## Where the rest goes\n\n", *rests] if rests else []
     plots = [f"\n![{figure.name}](performance/{_draw(figure)})\n" for figure in figures if figure.series]
     PAGE.write_text(head + "".join(rows) + _METHOD + "".join([*notes, *missed, *plots]) + _READING, encoding="utf-8")
     return PAGE
+
+
+def _row(bench: Measured, figure: Figure) -> str:
+    bound = f"{'≤' if figure.is_ceiling else '≥'} {figure.bound:g}{figure.unit}"
+    verdict = "kept" if figure.is_kept else "**missed**"
+    at = f"`{bench.commit}`, {bench.day}"
+    return f"| {figure.name} | {figure.value:.3g}{figure.unit} | {bound} | {verdict} | {at} |\n"
 
 
 def _draw(figure: Figure) -> str:

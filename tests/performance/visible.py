@@ -19,6 +19,7 @@ from tenant_data import guest
 from tenant_data.store import guest as store
 
 RATE = 500  # accesses a second, begun on the clock whether or not earlier ones are done
+LEAST = RATE * 0.95  # what must be reached of it
 SECONDS = 20.0
 LANES = 10  # as many connections as the pool gives
 _LOOK = 0.02  # seconds between two looks at the log; counted against us
@@ -44,9 +45,10 @@ async def measure(stack: Machine, hotel: Hotel) -> Figure:
     rate = len(answered) / took
     return Figure(
         f"access until visible in the log, p99, at {rate:.0f} events/s",
-        p99 if rate > RATE * 0.95 else float("inf"),  # at another rate than was promised nothing is shown
+        p99 if rate >= LEAST else float("inf"),  # at another rate than was promised nothing is shown
         1.0,
-        f"{len(answered)} reads of a guest at the door of tenant_data, begun at {RATE}/s: p50 {p50 * 1000:.0f} ms, p99"
+        f"{len(answered)} reads of a guest at the door of tenant_data, begun at {RATE}/s, of which {rate:.1f}/s were"
+        f" reached (under {LEAST:g}/s it counts as missed): p50 {p50 * 1000:.0f} ms, p99"
         f" {p99 * 1000:.0f} ms, longest {delays[-1] * 1000:.0f} ms",
         is_ceiling=True, unit=" s", series={"delays": delays[:: max(len(delays) // 500, 1)]},
     )  # fmt: skip

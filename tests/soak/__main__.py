@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,18 +28,16 @@ from soak.plan import Plan, Sizes
 from soak.stage import Stage
 from soak.wire import Wire
 from stack.settings import REPO, Stack, StackError
+from support import standing
 from support.hotel import Hotel, Patient, found, operator
 from support.machine import Machine
+from support.standing import NoStack
 
 _PORT = 18_643
 _HOTELS = ("Otter House", "Heron Inn", "Kingfisher Lodge")
 _GUESTS = 12  # of each hotel, before the run
 _TRIES = 3  # at a hotel: a busy machine answers 503 at first
 _LONGEST = 2400.0  # seconds a run may take, whatever was asked for
-
-
-class NoStack(Exception):
-    """There is nothing to break: one line that says why."""
 
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:
@@ -100,34 +97,28 @@ def _up(machine: Machine) -> Disks:
         raise NoStack("libfaketime is not installed: run `deploy/local/install.sh --soak` (`make soak` does)")
     kept = disks.of(machine.stack)
     if _is_kept() and all(disk.is_mounted for disk in (kept.wal, kept.kafka, kept.audit, kept.openbao)):
-        machine.up()
+        standing.bring_up(machine)
         return kept
-    try:
+    with standing.needed("what an earlier run left could not be taken down"):
         _clear(machine, wipe=True)
+    try:
         placed = disks.place(machine.stack)
     except (disks.Refused, StackError, OSError, PermissionError) as refused:
         _clear(machine, wipe=True)
         raise NoStack(f"no disks could be mounted for it ({refused}): run as root, where mount is allowed") from refused
-    try:
+    with standing.needed(f"the stack in {machine.run} did not come up"):
         if machine.konci("up", check=False).returncode:
             machine.up()  # what was not ready in its time on a busy machine is by now; what is broken still is
         asyncio.run(disks.move_audit(machine, placed.audit))
-        machine.up()
-    except (AssertionError, subprocess.TimeoutExpired, OSError) as refused:
-        told = [line for line in str(refused).splitlines() if line.strip()]
-        raise NoStack(
-            f"the stack does not come up ({told[-1] if told else refused}): see {machine.run}/log"
-        ) from refused
+    standing.bring_up(machine)
     return placed
 
 
 def _found(machine: Machine, held: ExitStack, ledger: Ledger) -> list[Hotel]:
-    try:
+    with standing.needed(f"no hotel can be founded on it: see {machine.run}/log"):
         operator(machine)
         with ThreadPoolExecutor(len(_HOTELS)) as at_once:
             founded = list(at_once.map(lambda name: _opened(machine, name, ledger), _HOTELS))
-    except (AssertionError, httpx2.HTTPError) as refused:
-        raise NoStack(f"no hotel can be founded on it ({str(refused)[:300]}): see {machine.run}/log") from refused
     for founding, _ in founded:
         held.push(founding)
     return [hotel for _, hotel in founded]
@@ -225,7 +216,8 @@ def _soak(machine: Machine, wanted: Plan, reports: Path) -> int:
         kept_before = time.time() if _is_kept() else 0.0
         hotels = _found(machine, held, ledger)
         stage = Stage(machine, wanted, ledger, placed, hotels, machine.run / "soak-hits", kept_before)
-        _furnish(stage)
+        with standing.needed("its hotels cannot be furnished"):
+            _furnish(stage)
         print(f"up and furnished after {time.monotonic() - began:.0f} s", flush=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             report = runner.run(_started(stage))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from audit import collector, consumers, months
+from audit.places import Places
 from audit.routes import router
 from audit.settings import Settings
 from guard import database, http, runtime, vault
@@ -19,6 +20,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(months.keep_ahead(parts.pools.job, parts.clock), "months")
             record = consumers.record_accesses(parts.pools.job, parts.door.relay)
             parts.consume(consumers.ACCESSES, record, purpose="accesses")
+            api.state.places = Places()
             parts.equip(api)
             yield
 

@@ -21,11 +21,17 @@ from audit.search import Search
 from events.access import AccessEvent, Action, Outcome
 from guard import errors, tenant
 from guard.access import Door
+from guard.database import Connection
 from guard.identity import Caller, Claims
 from guard.revocation import Revocations
 
-EXPORT_PAGE = 1000  # events held in memory by an export, whatever its length
+# What an export holds in memory, whatever its length: so many events, or those with so many resources.
+EXPORT_PAGE = 1000
+EXPORT_RESOURCES = 5000
 _TRIES = 60  # a second apart: how long the database may be away and still learn how an export ended
+
+Part = tuple[list[AccessEvent], bool]
+"""A page of an export, and whether there may be more."""
 
 _log = logging.getLogger("audit.delivery")
 _settling: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
@@ -48,7 +54,7 @@ class Order:
 class Delivery(StreamingResponse):
     """The file, page by page. No connection is held while its reader is slow; what breaks it off is seen to do so."""
 
-    def __init__(self, door: Door, revocations: Revocations, order: Order, first: list[AccessEvent]) -> None:
+    def __init__(self, door: Door, revocations: Revocations, order: Order, first: Part) -> None:
         self._door = door
         self._revocations = revocations
         self._order = order
@@ -56,7 +62,7 @@ class Delivery(StreamingResponse):
         self._ending: asyncio.Task[None] | None = None
         name = f"access-events.{order.kind.value}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        super().__init__(self._pages(first), media_type=order.kind.media_type, headers=headers)
+        super().__init__(self._pages(*first), media_type=order.kind.media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the file; whatever ends it, also its reader's leaving, ends in `_settle`."""
@@ -71,22 +77,25 @@ class Delivery(StreamingResponse):
             _settling.add(settling)
             settling.add_done_callback(_settling.discard)
 
-    async def _pages(self, page: list[AccessEvent]) -> AsyncIterator[str]:
+    async def _pages(self, page: list[AccessEvent], has_more: bool) -> AsyncIterator[str]:  # noqa: FBT001 - a Part
         yield export.header(self._order.kind)
         while page:
             self._rows += len(page)  # before they go: of a page that is cut off, any row may have been read
-            yield export.lines(self._order.kind, page)
-            page = await self._older_than(page[-1].event_id) if len(page) == EXPORT_PAGE else []
+            text, last = export.lines(self._order.kind, page), page[-1].event_id
+            page = []  # a slow reader keeps its text alive, which is small beside it
+            yield text
+            if has_more:
+                page, has_more = await self._older_than(last)
         self._ending = asyncio.create_task(self._record(Outcome.ALLOWED))
         await asyncio.shield(self._ending)
 
-    async def _older_than(self, event_id: UUID) -> list[AccessEvent]:
+    async def _older_than(self, event_id: UUID) -> Part:
         caller = self._order.caller
         if await self._revocations.is_revoked(_claims(caller)):
             raise _SessionOver
         older = self._order.search.older_than(event_id)
         async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
-            return await store.page(connection, caller.client_id, older, EXPORT_PAGE)
+            return await page_of(connection, caller.client_id, older)
 
     async def _settle(self) -> None:
         for _ in range(_TRIES):
@@ -106,6 +115,11 @@ class Delivery(StreamingResponse):
             access.outcome = outcome
             access.touch("export", self._order.admission)
             access.touch("rows", str(self._rows))
+
+
+async def page_of(connection: Connection, client_id: UUID, search: Search) -> Part:
+    """The newest of an export's events, as many as it may hold."""
+    return await store.bounded_page(connection, client_id, search, length=EXPORT_PAGE, resources=EXPORT_RESOURCES)
 
 
 def _claims(caller: Caller) -> Claims:

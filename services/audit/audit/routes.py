@@ -1,15 +1,17 @@
 """HTTP of the access log. Reading it is an access like any other, and stands in it."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from audit import store
+from audit import delivery, store
 from audit.access_event import LogEntry
-from audit.delivery import EXPORT_PAGE, Delivery, Order
+from audit.delivery import Delivery, Order
 from audit.export import Format
+from audit.places import IN_ALL, OF_ONE, Places
 from audit.search import Search, SearchBody, asked
 from events.access import AccessEvent, Action
 from guard.access import EntryDoor
@@ -33,6 +35,13 @@ async def _revocations(request: Request) -> Revocations:
 
 
 Revoked = Annotated[Revocations, Depends(_revocations)]
+
+
+async def _place(request: Request, caller: MayExportEvents) -> AsyncIterator[None]:
+    # Given back by FastAPI when the answer has ended, however it did: also when its reader leaves, or nothing is sent.
+    places: Places = request.app.state.places
+    with places.taken(caller.client_id):
+        yield
 
 
 @router.get("/v1/access-events")
@@ -59,7 +68,13 @@ def _page(events: list[AccessEvent], cursor: Cursor, *, has_more: bool) -> Page[
     return cursor.page([LogEntry.of(event) for event in events], events[-1].event_id if has_more else None)
 
 
-@router.get("/v1/access-events/export", response_class=StreamingResponse, responses={200: {"content": FILE}})
+@router.get(
+    "/v1/access-events/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": FILE}},
+    dependencies=[Depends(_place)],
+    description=f"At most {OF_ONE} at once of a client (else 429), and {IN_ALL} of all (else 503).",
+)
 async def export_events(
     *,
     caller: MayExportEvents,
@@ -70,7 +85,7 @@ async def export_events(
 ) -> StreamingResponse:
     # The admission and the first page in one transaction: what cannot be had is a 503, not a file that breaks off.
     async with door.open(caller, Action.ACCESS_EVENT_EXPORT) as access:
-        first = await store.page(access.connection, access.client_id, search, EXPORT_PAGE)
+        first = await delivery.page_of(access.connection, access.client_id, search)
         access.touch("export", access.event_id)
     return Delivery(door.door, revoked, Order(caller, search, kind, access.event_id), first)
 

@@ -1,7 +1,11 @@
-"""04.4, 04.1: an export of many pages is whole, in order and bounded in memory; how it ended is in the log, however."""
+"""04.4, 04.1: an export of many pages is whole, in order and bounded in memory; how it ended is in the log, however.
+
+Two of them run at once for a client, and a third is told to come later.
+"""
 
 import json
 import time
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +13,9 @@ import httpx2
 import pytest
 
 from audit import store
-from audit.delivery import EXPORT_PAGE
-from events.access import AccessEvent, Action, Actor, new_salt
+from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES
+from audit.places import OF_ONE
+from events.access import AccessEvent, Action, Actor, Resource, new_salt
 from events.uuid7 import uuid7
 from support.hotel import Hotel, activate, expect, invite
 from support.machine import Machine, wait_until
@@ -20,49 +25,102 @@ COUNT = 20 * EXPORT_PAGE + 7  # more than the buffers between service and reader
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)
 
 
-@pytest.fixture(scope="module")
-async def old_events(stack: Machine, otter: Hotel) -> list[str]:
-    events = [
-        AccessEvent(
-            event_id=uuid7(at := LONG_AGO + timedelta(milliseconds=n)),
-            occurred_at=at,
-            service="tenant_data",
-            client_id=otter.client_id,
-            actor=Actor(type="user", id="long-export", label="=cmd"),
-            user_agent="a browser of some length " * 10,
-            action=Action.GUEST_READ,
-            ip="203.0.113.7",
-            request_id=str(n),
-            salt=new_salt(),
-        )
-        for n in range(COUNT)
-    ]
+def _event(hotel: Hotel, number: int, actor: str, *resources: Resource) -> AccessEvent:
+    at = LONG_AGO + timedelta(milliseconds=number)
+    return AccessEvent(
+        event_id=uuid7(at),
+        occurred_at=at,
+        service="tenant_data",
+        client_id=hotel.client_id,
+        actor=Actor(type="user", id=actor, label="=cmd"),
+        user_agent="a browser of some length " * 10,
+        action=Action.GUEST_READ,
+        resources=resources,
+        ip="203.0.113.7",
+        request_id=str(number),
+        salt=new_salt(),
+    )
+
+
+async def _stored(stack: Machine, events: list[AccessEvent]) -> list[str]:
+    """Their ids, newest first."""
     async with door(stack, "audit") as audit, audit.pools.job.acquire() as connection, connection.transaction():
-        assert await store.insert_events(connection, events) == COUNT
+        assert await store.insert_events(connection, events) == len(events)
     return [str(event.event_id) for event in reversed(events)]
 
 
+@pytest.fixture(scope="module")
+async def old_events(stack: Machine, otter: Hotel) -> list[str]:
+    return await _stored(stack, [_event(otter, n, "long-export") for n in range(COUNT)])
+
+
+EXPORT = "/v1/access-events/export"
 ASKED = {"format": "jsonl", "actor_id": "long-export"}
 
 
+def reading(hotel: Hotel) -> AbstractContextManager[httpx2.Response]:
+    """An export of all the old events, of which nothing is read yet."""
+    return hotel.http.stream("GET", EXPORT, params=ASKED, headers={"Authorization": f"Bearer {hotel.admin.token}"})
+
+
 def test_every_event_once_newest_first(otter: Hotel, old_events: list[str]) -> None:
-    text = otter.admin.get("/v1/access-events/export", params=ASKED).text
+    text = otter.admin.get(EXPORT, params=ASKED).text
     assert [json.loads(line)["id"] for line in text.splitlines()] == old_events
 
 
+async def test_events_of_many_resources_are_whole(stack: Machine, otter: Hotel) -> None:
+    """A page ends early with them: before an event, never inside one."""
+    many = [Resource(type="guest", id=str(uuid7())) for _ in range(EXPORT_RESOURCES // 10)]
+    stored = await _stored(stack, [_event(otter, n, "many-resources", *many) for n in range(33)])
+    entries = [json.loads(line) for line in _whole(otter, "many-resources").text.splitlines()]
+    assert [entry["id"] for entry in entries] == stored
+    assert {len(entry["resources"]) for entry in entries} == {len(many)}
+
+
+def _whole(hotel: Hotel, actor_id: str) -> httpx2.Response:
+    return hotel.admin.get(EXPORT, params={**ASKED, "actor_id": actor_id})
+
+
 def test_the_admission_is_in_the_log_before_the_first_byte(otter: Hotel, old_events: list[str]) -> None:
-    headers = {"Authorization": f"Bearer {otter.admin.token}"}
-    with otter.http.stream("GET", "/v1/access-events/export", params=ASKED, headers=headers) as answer:
+    with reading(otter) as answer:
         assert otter.event(answer.headers["Access-Event"])["action"] == "access_event:export"
 
 
 def test_given_up_midway_it_holds_no_connection(stack: Machine, otter: Hotel, old_events: list[str]) -> None:
-    headers = {"Authorization": f"Bearer {otter.admin.token}"}
     for _ in range(20):  # more than the pool has
-        with otter.http.stream("GET", "/v1/access-events/export", params=ASKED, headers=headers) as answer:
-            next(answer.iter_raw(100))
+        wait_until(lambda: _is_given_up(otter), within=5)
     wait_until(lambda: otter.admin.get("/v1/access-events").status_code == 200, within=5)
     assert len(otter.log(actor_id="long-export", action="guest:read")) == COUNT
+
+
+def _is_given_up(hotel: Hotel) -> bool:
+    """Whether one was begun and left: the place of the one before it is free a moment after its reader left."""
+    with reading(hotel) as answer:
+        if answer.status_code == 429:
+            return False
+        expect(answer, 200)
+        return bool(next(answer.iter_raw(100)))
+
+
+class TestPlaces:
+    def test_a_third_of_one_client_comes_later(self, otter: Hotel, heron: Hotel, old_events: list[str]) -> None:
+        wait_until(lambda: _whole(otter, "nobody").status_code == 200, within=5)
+        with ExitStack() as held:
+            for _ in range(OF_ONE):
+                expect(held.enter_context(reading(otter)), 200)
+            refused = expect(_whole(otter, "nobody"), 429)
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            assert refused.json()["type"] == "/problems/too-many"
+            assert int(refused.headers["Retry-After"]) > 0
+            assert "Access-Event" not in refused.headers
+            expect(_whole(heron, "nobody"), 200)
+        wait_until(lambda: _whole(otter, "nobody").status_code == 200, within=5)
+
+    def test_one_that_is_refused_takes_none(self, otter: Hotel) -> None:
+        for _ in range(OF_ONE + 1):
+            expect(otter.agent.get(EXPORT, params=ASKED), 403)
+            expect(otter.admin.get(EXPORT, params={"format": "none"}), 422)
+        expect(_whole(otter, "nobody"), 200)
 
 
 def outcome(hotel: Hotel, admission: str, *, within: float = 15) -> dict[str, Any]:
@@ -88,13 +146,12 @@ def rows(event: dict[str, Any]) -> int:
 class TestOutcome:
     @pytest.mark.parametrize("actor_id", ["long-export", "nobody"])
     def test_of_a_whole_file(self, otter: Hotel, old_events: list[str], actor_id: str) -> None:
-        answer = otter.admin.get("/v1/access-events/export", params={**ASKED, "actor_id": actor_id})
+        answer = _whole(otter, actor_id)
         event = outcome(otter, answer.headers["Access-Event"])
         assert (event["outcome"], rows(event)) == ("allowed", len(answer.text.splitlines()))
 
     def test_of_one_whose_reader_left(self, otter: Hotel, old_events: list[str]) -> None:
-        headers = {"Authorization": f"Bearer {otter.admin.token}"}
-        with otter.http.stream("GET", "/v1/access-events/export", params=ASKED, headers=headers) as answer:
+        with reading(otter) as answer:
             next(answer.iter_raw(100))
         event = outcome(otter, answer.headers["Access-Event"])
         assert event["outcome"] == "failed"
@@ -104,14 +161,14 @@ class TestOutcome:
         person = activate(otter.http, *_invited(otter))
         headers = {"Authorization": f"Bearer {person.token}"}
         read = 0
-        with otter.http.stream("GET", "/v1/access-events/export", params=ASKED, headers=headers) as answer:
+        with otter.http.stream("GET", EXPORT, params=ASKED, headers=headers) as answer:
             pieces = answer.iter_raw(1000)
             read += len(next(pieces))
             expect(person.delete("/v1/sessions/current"), 204)
             time.sleep(1)  # the promise of 04.1
             with pytest.raises(httpx2.TransportError):
                 read += sum(len(piece) for piece in pieces)
-        whole = otter.admin.get("/v1/access-events/export", params=ASKED)
+        whole = otter.admin.get(EXPORT, params=ASKED)
         assert read < len(whole.content)
         event = outcome(otter, answer.headers["Access-Event"])
         assert event["outcome"] == "failed"

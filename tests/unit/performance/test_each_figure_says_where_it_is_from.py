@@ -1,0 +1,44 @@
+"""The bench's page claims no single run: beside each figure stand the commit and the day it was measured at."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from performance import kept, page
+from performance.figure import Figure
+
+READ = Figure("guarded read", 0.61, 0.5, "seven windows")
+HASH = Figure("sign-ins", 0.7, 0.9, "five windows")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept, "_FILE", tmp_path / "reports" / "performance.json")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "performance.md")
+
+
+def lines() -> list[str]:
+    return page.write(kept.load().values()).read_text().splitlines()
+
+
+def test_figures_of_two_commits_each_with_its_own() -> None:
+    kept.save("guarded_read", [READ], "one commit", "2026-11-20")
+    kept.save("sign_in", [HASH], "another-dirty", "2026-11-26")
+    told = lines()
+    assert "| guarded read | 0.61 | ≥ 0.5 | kept | `one commit`, 2026-11-20 |" in told
+    assert "| sign-ins | 0.7 | ≥ 0.9 | **missed** | `another-dirty`, 2026-11-26 |" in told
+
+
+def test_one_that_is_measured_anew_is_of_its_new_commit_alone() -> None:
+    for commit in ("one commit", "another"):
+        kept.save("guarded_read", [READ], commit, "2026-11-20")
+    assert [measured.commit for measured in kept.load().values()] == ["another"]
+
+
+def test_what_does_not_say_where_it_is_from_is_not_kept() -> None:
+    kept._FILE.parent.mkdir()
+    kept._FILE.write_text(json.dumps({"sign_in": [{"name": "sign-ins", "value": 1, "bound": 0.9, "how": ""}]}))
+    assert kept.load() == {}
+    kept.save("guarded_read", [READ], "one commit", "2026-11-20")
+    assert set(kept.load()) == {"guarded_read"}
