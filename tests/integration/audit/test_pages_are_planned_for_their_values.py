@@ -39,6 +39,7 @@ async def test_never_by_a_plan_for_any_values(stack: Machine, otter: Hotel, sear
         async with tenant.transaction(pool, caller(otter.client_id), key) as connection:
             for _ in range(8):
                 await store.page(connection, otter.client_id, search, 51)
+                await store.bounded_page(connection, otter.client_id, search, length=51, resources=100)
             plans = await connection.fetchrow(_PLANS, "%access_event%")
     assert plans is not None
-    assert (plans["generic"], plans["custom"]) == (0, 8)
+    assert (plans["generic"], plans["custom"]) == (0, 16)
