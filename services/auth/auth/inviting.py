@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from auth import account as accounts
 from auth import password, user
+from auth.glance import glance
 from auth.office import Office
 from auth.secret import Kind, Secret
 from auth.store import credential as credential_store
@@ -16,6 +17,7 @@ from events.access import Action
 from events.uuid7 import uuid7
 from guard import errors
 from guard.access import Access, Entry
+from guard.identity import Caller
 
 TAKEN = "the e-mail address is taken"
 VALID = timedelta(hours=72)
@@ -63,18 +65,28 @@ async def activate(office: Office, door: Entry, visitor: Visitor, body: Activati
     if secret is None:
         raise errors.Unauthenticated(_VOID)
     caller = visitor.caller(door.door, secret.client_id)
-    async with office.hasher.slot(), door.open(caller, Action.USER_ACTIVATE) as access:
+    sealed = await _sealed_password(office, door, caller, secret, body.password)
+    async with door.open(caller, Action.USER_ACTIVATE) as access:
         user_id = await store.accept(access, secret.row_id, secret.digest)
         account = None if user_id is None else await credential_store.find(access, user_id)
         if account is None or account.status != "invited":
             raise errors.Unauthenticated(_VOID)
         access.touch("user", account.user_id)
         name_user(access, account.user_id, account.role)
-        key = await access.subject_key(account.user_id)
-        content = user.words(key, account.user_id, account.sealed)
-        known = [content["email"], content["name"], account.client_name]
-        await office.hasher.check(body.password, known, may_be_short=account.needs_totp)
-        sealed = accounts.seal_password(key, account.user_id, await office.hasher.hash(body.password))
         is_short = password.is_short(body.password)
         await credential_store.set_password(access, account.user_id, sealed, is_short=is_short)
         await user_store.activate(access, account.user_id)
+
+
+async def _sealed_password(office: Office, door: Entry, caller: Caller, secret: Secret, new: str) -> bytes:
+    async with glance(door.door, caller, Action.USER_ACTIVATE) as access:
+        user_id = await store.find(access, secret.row_id, secret.digest)
+        account = None if user_id is None else await credential_store.find(access, user_id)
+        if account is None or account.status != "invited":
+            raise errors.Unauthenticated(_VOID)
+        key = await access.subject_key(account.user_id)
+    content = user.words(key, account.user_id, account.sealed)
+    known = [content["email"], content["name"], account.client_name]
+    await office.hasher.check(new, known, may_be_short=account.needs_totp)
+    async with office.hasher.slot():
+        return accounts.seal_password(key, account.user_id, await office.hasher.hash(new))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from auth import account as accounts
 from auth import pair, password, revocation, sign_in, throttle, totp, user
 from auth.account import Account
+from auth.glance import glance
 from auth.office import Office
 from auth.session import Code, Password
 from auth.store import challenge as challenge_store
@@ -30,6 +31,7 @@ from guard.keys import SubjectKey
 
 _FRESH = timedelta(minutes=5)  # after the password; enrolling takes no factor, so a stolen token must not be enough
 _WRONG = "The password or the code is not right."
+_MEANWHILE = "the password, the second factor or the session was changed meanwhile"
 
 
 class PasswordChange(Body):
@@ -80,15 +82,21 @@ class _Self:
 async def change_password(office: Office, door: Entry, caller: Caller, body: PasswordChange) -> None:
     """Raises Unauthenticated for a wrong current password, TooGuessable for the new one."""
     gates = await _reserve(office, door, caller)
+    seen = await _glance(door, caller, Action.USER_PASSWORD)
+    is_right = await _is_password(office, seen, body.current_password)
+    sealed = await _sealed_password(office, seen, body.new_password) if seen and is_right else None
     revoked: list[Revoked] | None = None
-    async with office.hasher.slot(), door.open(caller, Action.USER_PASSWORD) as access:
+    async with door.open(caller, Action.USER_PASSWORD) as access:
         me = await _self(access, caller)
-        if await _is_password(office, me, body.current_password):
-            await _set_password(office, access, me, body.new_password)
+        if seen is None or sealed is None:
+            deny(access, "wrong password")
+        elif not await _still_holds(access, seen):
+            deny(access, _MEANWHILE)
+        else:
+            is_short = password.is_short(body.new_password)
+            await store.set_password(access, me.account.user_id, sealed, is_short=is_short)
             revoked = await _end_the_rest(access, me)
             await throttle.give_back(access.connection, gates)
-        else:
-            deny(access, "wrong password")
     await _finish(office, revoked)
 
 
@@ -144,13 +152,17 @@ async def confirm_totp(office: Office, door: Entry, caller: Caller, body: TotpCo
 async def remove_totp(office: Office, door: Entry, caller: Caller, body: TotpRemoval) -> None:
     """Raises Unauthenticated unless both factors are right, Conflict when the second one is needed."""
     gates = await _reserve(office, door, caller)
+    seen = await _glance(door, caller, Action.TOTP_REMOVE)
+    is_right = await _is_password(office, seen, body.password)
     revoked: list[Revoked] | None = None
-    async with office.hasher.slot(), door.open(caller, Action.TOTP_REMOVE) as access:
+    async with door.open(caller, Action.TOTP_REMOVE) as access:
         me = await _self(access, caller)
         if me.account.needs_totp:
             raise errors.Conflict("The second factor is needed: by your client, or because the password is short.")
-        if not await _is_password(office, me, body.password):
+        if seen is None or not is_right:
             deny(access, "wrong password")
+        elif not await _still_holds(access, seen):
+            deny(access, _MEANWHILE)
         elif not await _is_code(office, access, me, body.code):
             deny(access, "wrong code")
         else:
@@ -178,8 +190,28 @@ async def _self(access: Access, caller: Caller) -> _Self:
     return _Self(account, await access.subject_key(user_id), caller.session_id)
 
 
-async def _is_password(office: Office, me: _Self, given: str) -> bool:
-    return await office.hasher.matches(me.account.password_hash(me.key), given)
+async def _glance(door: Entry, caller: Caller, action: Action) -> _Self | None:
+    # Without a user there is nothing to compare with; that it is missed, `_self` says in the door, and in the log.
+    user_id = UUID(caller.id)
+    async with glance(door.door, caller, action) as access:
+        account = await store.find(access, user_id)
+        key = (await access.subject_keys([user_id])).get(user_id)
+    if account is None or key is None or caller.session_id is None:
+        return None
+    return _Self(account, key, caller.session_id)
+
+
+async def _is_password(office: Office, seen: _Self | None, given: str) -> bool:
+    async with office.hasher.slot():
+        return await office.hasher.matches(seen.account.password_hash(seen.key) if seen else None, given)
+
+
+async def _still_holds(access: Access, seen: _Self) -> bool:
+    # Of two changes at once the later must not win over one that was already answered, nor a session that was ended.
+    if not await store.still_holds(access, seen.account):
+        return False
+    session = await session_store.find(access, seen.session_id, seen.account.user_id)
+    return session is not None and session.ended_at is None
 
 
 async def _is_code(office: Office, access: Access, me: _Self, code: str) -> bool:
@@ -192,13 +224,13 @@ async def _is_code(office: Office, access: Access, me: _Self, code: str) -> bool
     return is_right
 
 
-async def _set_password(office: Office, access: Access, me: _Self, new: str) -> None:
+async def _sealed_password(office: Office, me: _Self, new: str) -> bytes:
     content = user.words(me.key, me.account.user_id, me.account.sealed)
     known = [content["email"], content["name"], me.account.client_name]
     may_be_short = me.account.has_totp or me.account.totp_required
     await office.hasher.check(new, known, may_be_short=may_be_short, pointer="/new_password")
-    sealed = accounts.seal_password(me.key, me.account.user_id, await office.hasher.hash(new))
-    await store.set_password(access, me.account.user_id, sealed, is_short=password.is_short(new))
+    async with office.hasher.slot():
+        return accounts.seal_password(me.key, me.account.user_id, await office.hasher.hash(new))
 
 
 async def _end_the_rest(access: Access, me: _Self) -> list[Revoked]:

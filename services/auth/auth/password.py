@@ -105,14 +105,14 @@ class Hasher:
     def __init__(self) -> None:
         """Makes the hash that unknown users are compared with: 0.1 s."""
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="argon2")
-        # One more than threads: while two hash, a third reads its row from the database.
+        # One more than threads: while two hash, a third is at the database, before its hash or after it.
         self._slots = asyncio.Semaphore(_WORKERS + 1)
         self._waiting = 0
         self._nobodys = _argon2.hash(secrets.token_urlsafe(32))
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Room for one sign-in. Taken before a connection is, so that waiting for a hash never empties the pool."""
+        """Room for one hash, and for what a sign-in does around it. Nobody waits here with a connection."""
         if self._waiting >= _QUEUE:
             raise errors.Unavailable(retry_after=1)
         self._waiting += 1

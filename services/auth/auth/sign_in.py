@@ -11,6 +11,7 @@ from uuid import UUID
 from auth import account as accounts
 from auth import nobody, pair, throttle, totp
 from auth.account import Account
+from auth.glance import glance
 from auth.nobody import NOBODY
 from auth.office import Office
 from auth.secret import Kind, Secret
@@ -33,6 +34,7 @@ from events.access import PLATFORM, Action
 from events.uuid7 import uuid7
 from guard import errors
 from guard.access import Access, Entry
+from guard.identity import Caller
 from guard.keys import SubjectKey
 
 _WRONG = "The e-mail address and the password do not match."
@@ -41,7 +43,10 @@ _LOCKED = "; no more attempts are accepted for now"
 
 
 async def with_password(office: Office, door: Entry, visitor: Visitor, body: SignIn) -> SignedIn | Challenged:
-    """A session, or a challenge for the second factor. Raises Unauthenticated, TooMany."""
+    """A session, or a challenge for the second factor. Raises Unauthenticated, TooMany.
+
+    Four short transactions, and the hash between the last two: nothing is open meanwhile (ADR 13).
+    """
     email_index = office.addresses.index(body.email)
     device = None if body.device_token is None else Secret.read(Kind.DEVICE, body.device_token)
     async with door.door.platform() as connection:
@@ -50,54 +55,75 @@ async def with_password(office: Office, door: Entry, visitor: Visitor, body: Sig
             gates = office.throttle.password(email_index, visitor.ip, None)
             await throttle.look(connection, gates, door.door.clock.now())
     caller = visitor.caller(door.door, client_id)
-    async with office.hasher.slot(), door.open(caller, Action.SESSION_CREATE) as access:
-        attempt = _Attempt(door, visitor, body.password, device, user_id, email_index)
-        answer = await _judge_password(office, access, attempt)
+    async with office.hasher.slot():
+        # First of all: with OpenBao away no attempt is looked at, so none is counted.
+        seen = await _glance(office, door, caller, device, user_id)
+        gates = office.throttle.password(email_index, visitor.ip, seen.device.row_id if seen.device else None)
+        # In a transaction of its own: the attempt stays counted, whatever becomes of the rest.
+        async with door.door.platform() as connection:
+            is_last = await throttle.reserve(connection, gates, door.door.clock.now())
+        compared = await _compare(office, seen, body.password)
+        async with door.open(caller, Action.SESSION_CREATE) as access:
+            answer = await _judge_password(office, access, visitor, seen, compared, is_last=is_last)
+            if answer is not None:
+                await throttle.give_back(access.connection, _forgiven(office, gates, email_index))
     if answer is None:
         raise errors.Unauthenticated(_WRONG)
     return answer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Attempt:
-    """What a sign-in brings, and whom the directory names."""
+class _Seen:
+    """Who is asked for and what the password is compared with, as it was before the hash."""
 
-    door: Entry
-    visitor: Visitor
-    password: str
+    account: Account | None
+    key: SubjectKey | None
     device: Secret | None
-    user_id: UUID
-    email_index: bytes
 
 
-async def _judge_password(office: Office, access: Access, attempt: _Attempt) -> SignedIn | Challenged | None:
-    user_id = attempt.user_id
-    account = await store.find(access, user_id)
-    known = await _known(access, attempt.device, user_id)
-    gates = office.throttle.password(attempt.email_index, attempt.visitor.ip, known.row_id if known else None)
-    # First of all: with OpenBao away no attempt is looked at, so none is counted.
-    key = await nobody.key_of(office.vault, access, user_id)
-    # In a transaction of its own: the attempt stays counted when this one is torn down in the middle of the hash.
-    async with attempt.door.door.platform() as connection:
-        is_last = await throttle.reserve(connection, gates, access.now)
-    stored = None if account is None else account.password_hash(key)
-    is_right = await office.hasher.matches(stored, attempt.password)
-    if account is None or key is None or stored is None or not is_right:
+@dataclass(frozen=True, slots=True, repr=False)
+class _Compared:
+    """Whether the password is right, and its new hash when the stored one has other parameters than today's."""
+
+    is_right: bool
+    renewed: str | None
+
+
+async def _glance(office: Office, door: Entry, caller: Caller, device: Secret | None, user_id: UUID) -> _Seen:
+    async with glance(door.door, caller, Action.SESSION_CREATE) as access:
+        account = await store.find(access, user_id)
+        known = await _known(access, device, user_id)
+        return _Seen(account, await nobody.key_of(office.vault, access, user_id), known)
+
+
+async def _compare(office: Office, seen: _Seen, password: str) -> _Compared:
+    stored = None if seen.account is None else seen.account.password_hash(seen.key)
+    is_right = await office.hasher.matches(stored, password)
+    is_outdated = stored is not None and is_right and office.hasher.is_outdated(stored)
+    return _Compared(is_right, await office.hasher.hash(password) if is_outdated else None)
+
+
+async def _judge_password(
+    office: Office, access: Access, visitor: Visitor, seen: _Seen, compared: _Compared, *, is_last: bool
+) -> SignedIn | Challenged | None:
+    account, key = seen.account, seen.key
+    if account is None or key is None or not compared.is_right:
         _deny(access, account, "wrong password", is_last=is_last)
         return None
     if not await store.still_holds(access, account):
-        _deny(access, account, "the user is disabled", is_last=is_last)
+        _deny(access, account, "the user is disabled, or was changed meanwhile", is_last=is_last)
         return None
-    access.touch("user", user_id)
-    await _rehash(office, access, account, key, stored=stored, password=attempt.password)
+    access.touch("user", account.user_id)
+    if compared.renewed is not None and account.password_sealed is not None:
+        renewed = accounts.seal_password(key, account.user_id, compared.renewed)
+        await store.rehash(access, account.user_id, account.password_sealed, renewed)
+    # Once more: a change of factors that ended during the hash has forgotten devices.
+    known = await _known(access, seen.device, account.user_id)
     if account.has_totp:
-        name_user(access, user_id, account.role, reason="a code was asked for")
-        answer: SignedIn | Challenged = await _challenge(access, account, known)
-    else:
-        name_user(access, user_id, account.role)
-        answer = await pair.begin(office, access, account, key, attempt.visitor, device=known)
-    await throttle.give_back(access.connection, _forgiven(office, gates, attempt.email_index))
-    return answer
+        name_user(access, account.user_id, account.role, reason="a code was asked for")
+        return await _challenge(access, account, known)
+    name_user(access, account.user_id, account.role)
+    return await pair.begin(office, access, account, key, visitor, device=known)
 
 
 def _forgiven(office: Office, gates: list[throttle.Gate], email_index: bytes) -> list[throttle.Gate]:
@@ -111,14 +137,6 @@ async def _known(access: Access, device: Secret | None, user_id: UUID) -> Secret
         return None
     stored = await device_store.find(access, device.row_id, user_id)
     return device if stored is not None and device.matches(stored) else None
-
-
-async def _rehash(
-    office: Office, access: Access, account: Account, key: SubjectKey, *, stored: str, password: str
-) -> None:
-    if account.password_sealed is not None and office.hasher.is_outdated(stored):
-        renewed = accounts.seal_password(key, account.user_id, await office.hasher.hash(password))
-        await store.rehash(access, account.user_id, account.password_sealed, renewed)
 
 
 async def _challenge(access: Access, account: Account, known: Secret | None) -> Challenged:

@@ -29,19 +29,24 @@ async def find(access: Access, user_id: UUID) -> Account | None:
 
 
 async def still_holds(access: Access, account: Account) -> bool:
-    """Whether the user is active and its password is the one that was compared. Holds both until the transaction ends:
+    """Whether the user is active, and as it was when its password was compared. Holds it so until the transaction ends:
 
-    no session begins beside a disabling or a change of password.
+    no session begins beside a disabling, with a role or a password that was just taken away, or without a second
+    factor that was just enrolled.
     """
     row = await access.fetchrow(
-        """SELECT u.status, k.password_sealed
+        """SELECT u.status, u.role, k.password_sealed, k.is_short_password, k.totp_confirmed_at IS NOT NULL AS has_totp
              FROM client_user u
              JOIN credential k ON k.client_id = $1 AND k.user_id = u.user_id
             WHERE u.client_id = $1 AND u.user_id = $2
               FOR SHARE OF u FOR NO KEY UPDATE OF k""",
         account.user_id,
     )
-    return row is not None and row["status"] == "active" and row["password_sealed"] == account.password_sealed
+    if row is None or row["status"] != "active":
+        return False
+    return all(
+        row[name] == getattr(account, name) for name in ("role", "password_sealed", "is_short_password", "has_totp")
+    )
 
 
 async def set_password(access: Access, user_id: UUID, sealed: bytes, *, is_short: bool) -> None:

@@ -19,6 +19,19 @@ async def renew(access: Access, invitation_id: UUID, user_id: UUID, secret_hash:
     )
 
 
+async def find(access: Access, invitation_id: UUID, secret_hash: bytes) -> UUID | None:
+    """Whose invitation it is, or None as `accept` says it; it stays good."""
+    row = await access.fetchrow(
+        """SELECT user_id
+             FROM invitation
+            WHERE client_id = $1 AND invitation_id = $2 AND secret_hash = $3 AND expires_at > $4""",
+        invitation_id,
+        secret_hash,
+        access.now,
+    )
+    return None if row is None else row["user_id"]
+
+
 async def accept(access: Access, invitation_id: UUID, secret_hash: bytes) -> UUID | None:
     """Spends an invitation; whose it was, or None when it is unknown, over or spent."""
     row = await access.fetchrow(
