@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audit import delivery, places
-from auth import client, inviting, own, password, session, throttle, totp
+from auth import account, client, inviting, own, password, session, throttle, totp
 from guard import http
 from stack.envoy import Limits
 from support import tree
@@ -39,6 +39,7 @@ AUTH = {
     "life of an invitation": f"works once, for {hours(inviting.VALID)} h",
     "codes of one challenge": f"{IN_WORDS[session.CHALLENGE_ATTEMPTS]} wrong ones end the challenge",
     "recovery codes": f"{IN_WORDS[totp.CODES]} recovery codes as hashes",
+    "enrolled in time": f"when none was offered in the last {minutes(account.OFFERED)} minutes",
     "enrolling": f"began over {IN_WORDS[minutes(own._FRESH)]} minutes ago",
     "guesses from one address": (
         f"{throttle.PASSWORD_HERE.attempts} in {minutes(throttle.PASSWORD_HERE.window)} min for an account from one "

@@ -8,6 +8,7 @@ from guard.keys import SubjectKey
 
 PASSWORD = "credential.password"  # noqa: S105 - where a sealed value belongs, not the value
 TOTP = "credential.totp"
+OFFERED = timedelta(minutes=15)  # how long an offered second factor waits for its first code
 _LONGEST_TOKEN = timedelta(minutes=10)
 
 
@@ -25,6 +26,7 @@ class Account:
     password_sealed: bytes | None
     is_short_password: bool
     totp_sealed: bytes | None
+    totp_offered_at: datetime | None
     has_totp: bool
     client_name: str
     totp_required: bool
@@ -52,6 +54,12 @@ class Account:
         if self.totp_sealed is None:
             return None
         return str(key.open(self.totp_sealed, about=(TOTP, self.user_id))["secret"])
+
+    def waits_for_code(self, now: datetime) -> bool:
+        """Whether a second factor was offered, not too long ago, and its first code was not shown yet."""
+        if self.has_totp or self.totp_sealed is None or self.totp_offered_at is None:
+            return False
+        return now < self.totp_offered_at + OFFERED
 
     def is_over(self, begun_at: datetime, used_at: datetime, now: datetime) -> bool:
         """Whether a session with these times has reached an end that the client has set (04.1)."""

@@ -127,26 +127,47 @@ async def _offer(access: Access, me: _Self) -> TotpOffer:
 
 
 async def confirm_totp(office: Office, door: Entry, caller: Caller, body: TotpCode) -> TotpConfirmed:
-    """The offered secret counts from now on. Raises Invalid for a wrong code, Conflict when nothing was offered."""
+    """The offered secret counts from now on. Raises Invalid for a wrong code, Conflict when nothing was offered.
+
+    Raises TooMany: who holds a stolen session was not shown the secret, and must not find it by trying.
+    """
+    confirmed: tuple[TotpConfirmed, list[Revoked]] | None = None
     async with door.open(caller, Action.TOTP_CONFIRM) as access:
         me = await _self(access, caller)
-        account = me.account
-        secret = account.totp_secret(me.key)
-        if account.has_totp or secret is None or account.totp_sealed is None:
+        if not me.account.waits_for_code(access.now):
             raise errors.Conflict("There is no second factor that waits for its first code.")
-        # Not counted: whoever may ask this has been shown the secret, there is nothing to guess.
-        step = totp.step_of(secret, body.code, access.now)
-        if step is None or not await store.confirm_totp(access, account.user_id, account.totp_sealed, step):
-            raise errors.Invalid([("/code", "This is not the code of this moment.")])
-        codes = totp.new_recovery_codes()
-        hashes = [totp.recovery_hash(account.user_id, code) for code in codes]
-        await store.set_recovery_codes(access, account.user_id, [known for known in hashes if known is not None])
-        revoked = await _end_the_rest(access, me)
-        enrolled = (await _self(access, caller)).account
-        begun_at = await _begun_at(access, me)
-        token, seconds = await pair.access_token(office, access, enrolled, me.session_id, begun_at)
+        # Counted in the transaction that looks, and behind the conflict: no session locks an enrolled factor out.
+        gates = office.throttle.code(me.account.user_id, None)
+        is_last = await throttle.reserve(access.connection, gates, access.now)
+        if await _is_first_code(access, me, body.code):
+            confirmed = await _enrolled(office, access, caller, me)
+            await throttle.give_back(access.connection, gates)
+        else:
+            deny(access, "wrong code" + sign_in.LOCKED if is_last else "wrong code")
+    if confirmed is None:
+        raise errors.Invalid([("/code", "This is not the code of this moment.")])
+    answer, revoked = confirmed
     await office.herald.announce(revoked)
-    return TotpConfirmed(recovery_codes=codes, access_token=token, expires_in=seconds)
+    return answer
+
+
+async def _is_first_code(access: Access, me: _Self, code: str) -> bool:
+    secret, sealed = me.account.totp_secret(me.key), me.account.totp_sealed
+    step = None if secret is None else totp.step_of(secret, code, access.now)
+    if step is None or sealed is None:
+        return False
+    return await store.confirm_totp(access, me.account.user_id, sealed, step)
+
+
+async def _enrolled(office: Office, access: Access, caller: Caller, me: _Self) -> tuple[TotpConfirmed, list[Revoked]]:
+    codes = totp.new_recovery_codes()
+    hashes = [totp.recovery_hash(me.account.user_id, code) for code in codes]
+    await store.set_recovery_codes(access, me.account.user_id, [known for known in hashes if known is not None])
+    revoked = await _end_the_rest(access, me)
+    now_enrolled = (await _self(access, caller)).account
+    begun_at = await _begun_at(access, me)
+    token, seconds = await pair.access_token(office, access, now_enrolled, me.session_id, begun_at)
+    return TotpConfirmed(recovery_codes=codes, access_token=token, expires_in=seconds), revoked
 
 
 async def remove_totp(office: Office, door: Entry, caller: Caller, body: TotpRemoval) -> None:
@@ -161,10 +182,11 @@ async def remove_totp(office: Office, door: Entry, caller: Caller, body: TotpRem
             raise errors.Conflict("The second factor is needed: by your client, or because the password is short.")
         if seen is None or not is_right:
             deny(access, "wrong password")
-        elif not await _still_holds(access, seen):
-            deny(access, _MEANWHILE)
         elif not await _is_code(office, access, me, body.code):
             deny(access, "wrong code")
+        elif not await _still_holds(access, seen):
+            # After the code: whoever signs in with one locks in this order too.
+            deny(access, _MEANWHILE)
         else:
             await store.remove_totp(access, me.account.user_id)
             revoked = await _end_the_rest(access, me)

@@ -39,7 +39,7 @@ from guard.keys import SubjectKey
 
 _WRONG = "The e-mail address and the password do not match."
 _WRONG_CODE = "The challenge or the code is not valid."
-_LOCKED = "; no more attempts are accepted for now"
+LOCKED = "; no more attempts are accepted for now"
 
 
 async def with_password(office: Office, door: Entry, visitor: Visitor, body: SignIn) -> SignedIn | Challenged:
@@ -207,4 +207,4 @@ def _deny(access: Access, account: Account | None, reason: str, *, is_last: bool
         access.touch_none()
     else:
         access.touch("user", account.user_id)
-    deny(access, reason + _LOCKED if is_last else reason)
+    deny(access, reason + LOCKED if is_last else reason)

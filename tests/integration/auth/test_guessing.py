@@ -3,7 +3,9 @@
 import asyncio
 from collections import Counter
 
-from support.hotel import PASSWORD, Hotel, Person, activate, expect, invite
+import httpx2
+
+from support.hotel import PASSWORD, Authenticator, Hotel, Person, activate, expect, invite
 from support.machine import Machine, wait_until
 from support.newcomer import from_elsewhere, newcomer
 
@@ -95,3 +97,29 @@ async def test_the_attempt_that_closes_the_gate_says_so(stack: Machine, otter: H
     entry = otter.event(answer.headers["Access-Event"])
     assert entry["ip"] == "203.0.113.60"
     assert "no more attempts" in entry["reason"]
+
+
+def confirm(person: Person, code: str) -> httpx2.Response:
+    return person.post("/v1/users/me/totp/confirm", json={"code": code})
+
+
+def test_a_first_code_is_counted_and_told(otter: Hotel) -> None:
+    person = newcomer(otter)
+    totp = Authenticator(expect(person.post("/v1/users/me/totp"), 201).json()["secret"])
+    answers = [confirm(person, "000000") for _ in range(10)]
+    assert [answer.status_code for answer in answers] == [422] * 10
+    shut = confirm(person, totp.code())
+    assert shut.status_code == 429  # the right one too: a guesser learns nothing
+    assert 0 < int(shut.headers["Retry-After"]) <= 3600
+    entries = [otter.event(answer.headers["Access-Event"]) for answer in answers]
+    assert {(entry["action"], entry["outcome"], entry["actor"]["id"]) for entry in entries} == {
+        ("totp:confirm", "denied", person.user_id)
+    }
+    assert ["no more attempts" in entry["reason"] for entry in entries] == [False] * 9 + [True]
+
+
+def test_asking_for_nothing_locks_no_second_factor_out(otter: Hotel) -> None:
+    email, token = invite(otter.admin, "agent")
+    person = activate(otter.http, email, "agent", token)
+    assert [confirm(person, "000000").status_code for _ in range(11)] == [409] * 11
+    expect(person.sign_in(), 201)

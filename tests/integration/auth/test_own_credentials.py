@@ -66,6 +66,19 @@ def test_a_wrong_first_code(otter: Hotel) -> None:
     assert expect(person.enter_password(), 201)  # an offered secret asks for nothing yet
 
 
+async def test_an_offer_is_over_after_a_quarter_of_an_hour(stack: Machine, otter: Hotel) -> None:
+    person = newcomer(otter)
+    totp = Authenticator(expect(person.post("/v1/users/me/totp"), 201).json()["secret"])
+    async with superuser(stack, "auth") as connection:
+        await connection.execute(
+            "UPDATE credential SET totp_offered_at = totp_offered_at - interval '900 seconds' WHERE user_id = $1",
+            UUID(person.user_id),
+        )
+    assert person.post("/v1/users/me/totp/confirm", json={"code": totp.code()}).status_code == 409
+    totp = Authenticator(expect(person.post("/v1/users/me/totp"), 201).json()["secret"], totp.last_step)
+    expect(person.post("/v1/users/me/totp/confirm", json={"code": totp.code()}), 200)
+
+
 async def test_a_second_factor_is_enrolled_right_after_signing_in(stack: Machine, otter: Hotel) -> None:
     person = newcomer(otter)
     async with superuser(stack, "auth") as connection:

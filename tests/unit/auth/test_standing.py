@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from auth import session
+from auth import account, session
 from auth.account import Account
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -23,6 +23,7 @@ ADA = Account(
     password_sealed=b"p",
     is_short_password=False,
     totp_sealed=None,
+    totp_offered_at=None,
     has_totp=False,
     client_name="Otter House",
     totp_required=False,
@@ -66,3 +67,23 @@ def test_owes_nothing(account: Account) -> None:
 
 def test_a_token_names_nobody() -> None:
     assert set(session.claims(ADA, uuid4(), "agent 1")) == {"sub", "sid", "kind", "role", "label"}
+
+
+OFFERED = replace(ADA, totp_sealed=b"t", totp_offered_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("ada", "later"),
+    [
+        (ADA, timedelta(0)),
+        (OFFERED, account.OFFERED),
+        (replace(OFFERED, has_totp=True), timedelta(0)),
+        (replace(OFFERED, totp_offered_at=None), timedelta(0)),
+    ],
+)
+def test_no_code_is_waited_for(ada: Account, later: timedelta) -> None:
+    assert not ada.waits_for_code(NOW + later)
+
+
+def test_the_first_code_is_waited_for() -> None:
+    assert OFFERED.waits_for_code(NOW + account.OFFERED - timedelta(seconds=1))

@@ -13,7 +13,7 @@ async def find(access: Access, user_id: UUID) -> Account | None:
     row = await access.fetchrow(
         """SELECT u.user_id, u.email_index, u.sealed, u.role, u.status, u.version, u.created_at,
                   k.password_sealed, coalesce(k.is_short_password, false) AS is_short_password, k.totp_sealed,
-                  k.totp_confirmed_at IS NOT NULL AS has_totp,
+                  k.totp_offered_at, k.totp_confirmed_at IS NOT NULL AS has_totp,
                   c.name AS client_name, c.totp_required, c.session_idle_seconds, c.session_absolute_seconds
              FROM client_user u
              JOIN client c ON c.client_id = $1
@@ -76,10 +76,11 @@ async def offer_totp(access: Access, user_id: UUID, sealed: bytes) -> bool:
     """Keeps a secret that waits for its first code; False when a confirmed one is there."""
     changed = await access.execute(
         """UPDATE credential
-              SET totp_sealed = $3
+              SET totp_sealed = $3, totp_offered_at = $4
             WHERE client_id = $1 AND user_id = $2 AND totp_confirmed_at IS NULL""",
         user_id,
         sealed,
+        access.now,
     )
     return changed == 1
 
