@@ -14,8 +14,9 @@ from auth.store import operator as store
 from auth.visitor import Visitor
 from events.access import PLATFORM, Action
 from guard import errors
-from guard.access import Entry
+from guard.access import Access, Entry
 from guard.body import Body
+from guard.database import Connection
 from guard.identity import peer
 from guard.rights import OF_PLATFORM, Right
 
@@ -124,16 +125,29 @@ class Asker:
             return "operator"
         return next((right for right in rights if right not in self.rights), None)
 
+    def why(self, missing: str) -> str:
+        """How the log says that it lacks `missing`."""
+        return "not registered" if self.rights is None else f"the right {missing} is not held"
+
 
 async def _operator(request: Request) -> Asker:
     name = peer(request)
     if name is None or not name.startswith(_PREFIX):
         raise errors.Forbidden("operator")
-    name = name.removeprefix(_PREFIX)
     # Asked each time: a removed operator's certificate is still valid for hours, and good for nothing at once.
     async with request.app.state.door.platform() as connection:
-        row = await store.find(connection, name)
+        return await _asker(connection, name.removeprefix(_PREFIX))
+
+
+async def _asker(connection: Connection, name: str) -> Asker:
+    row = await store.find(connection, name)
     return Asker(name, None if row is None else frozenset(row.rights))
+
+
+async def held(access: Access, name: str) -> Asker:
+    """The operator as it is until this transaction ends: nobody takes it a right while a token is minted in here."""
+    await store.hold(access.connection, name)
+    return await _asker(access.connection, name)
 
 
 AnOperator = Annotated[Asker, Depends(_operator)]
@@ -153,15 +167,19 @@ async def require(door: Entry, visitor: Visitor, operator: Asker, deed: Deed, ri
     """Raises Forbidden unless the operator is registered with all of `rights`; the refusal is in the log first."""
     missing = operator.lacks(rights)
     if missing is not None:
-        why = "not registered" if operator.rights is None else f"the right {missing} is not held"
-        await refuse(door, visitor, operator, deed, why)
+        await refuse(door, visitor, operator, deed, operator.why(missing))
         raise errors.Forbidden(missing)
 
 
 async def refuse(door: Entry, visitor: Visitor, operator: Asker, deed: Deed, why: str) -> None:
     """Commits the refusal in the operator's name."""
-    caller = visitor.caller(door.door, deed.client_id, f"{why}: {deed.reason}"[:_LONGEST_REASON])
+    caller = visitor.caller(door.door, deed.client_id, because(why, deed.reason))
     await door.refuse(replace(caller, kind="operator", id=operator.name, label=operator.name), deed.action)
+
+
+def because(why: str, reason: str) -> str:
+    """Why an operator is refused, before its own reason."""
+    return f"{why}: {reason}"[:_LONGEST_REASON]
 
 
 async def _bootstrap(request: Request) -> None:

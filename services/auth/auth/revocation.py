@@ -31,10 +31,12 @@ _log = logging.getLogger("auth.revocation")
 
 
 async def revoke(access: Access, kind: RevokedKind, subject: UUID | str) -> Revoked:
-    """Refuses the subject's tokens from this transaction's commit on; then give the result to `Herald.announce`."""
-    revoked = Revoked(
-        kind=kind, id=str(subject), client_id=access.client_id, at=access.now, expires_at=access.now + _KEPT
-    )
+    """Refuses the subject's tokens from this transaction's commit on; then give the result to `Herald.announce`.
+
+    Change what tokens rest on first: those that were minted while that waited for its lock are ended too.
+    """
+    at = access.door.clock.now()  # not when the door was opened
+    revoked = Revoked(kind=kind, id=str(subject), client_id=access.client_id, at=at, expires_at=at + _KEPT)
     await store.add(access, revoked)
     await access.publish(TOPIC, revoked.key, revoked)
     return revoked

@@ -10,7 +10,12 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from auth.operator import HOLDABLE, Asker, Grant
+from auth.routes import internal
 from events.access import PLATFORM
+from guard.errors import Forbidden
+from guard.rights import Right
+from support.bureau import bureau
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
@@ -103,6 +108,35 @@ def test_a_removed_one(stack: Machine, otter: Hotel, operator: str) -> None:
         stack.konci("operator", "remove", operator)
         assert grant(http, otter, "guest:read").status_code == 403  # its certificate is good for hours
     wait_until(lambda: otter.http.get("/v1/guests", headers=token).status_code == 401, within=1, what="the token's end")
+
+
+def removed(stack: Machine, name: str) -> httpx2.Response:
+    with as_bootstrap(stack) as http:
+        return http.delete(f"/internal/operators/{name}")
+
+
+async def test_a_token_that_is_minted_while_the_operator_is_removed(
+    stack: Machine, otter: Hotel, operator: str
+) -> None:
+    async with bureau(stack) as auth:
+        body = Grant(client_id=otter.client_id, reason=REASON, rights=[Right.GUEST_READ])
+        asker = Asker(operator, HOLDABLE)
+        granting = asyncio.create_task(internal.grant(body, asker, auth.visitor(), auth.door.entry(), auth.office))
+        await auth.signing.reached.wait()
+        removal = asyncio.create_task(asyncio.to_thread(removed, stack, operator))
+        await asyncio.sleep(1.1)  # `iat` is in whole seconds: without a lock it would be later than the removal
+        auth.signing.opened.set()
+        token = {"Authorization": f"Bearer {(await granting).access_token}"}
+        expect(await removal, 204)
+        wait_until(
+            lambda: otter.http.get("/v1/guests", headers=token).status_code == 401, within=1, what="the token's end"
+        )
+        # And whoever was asked for just before: the door asks again.
+        entry = auth.door.entry()
+        with pytest.raises(Forbidden):
+            await internal.grant(body, asker, auth.visitor(), entry, auth.office)
+    told = otter.event(entry.state["access_event"])
+    assert (told["actor"]["id"], told["outcome"]) == (operator, "denied")
 
 
 def listing(http: httpx2.Client, **changes: object) -> httpx2.Response:

@@ -27,6 +27,8 @@ from auth.operator import (
     Operator,
     Operators,
     RegisteredClient,
+    because,
+    held,
     refuse,
     require,
 )
@@ -36,7 +38,7 @@ from auth.store import revocation as revocation_store
 from auth.store.operator import OperatorRow
 from auth.token import LONGEST
 from auth.user import Invite
-from auth.visitor import Knock, name_operator
+from auth.visitor import Knock, deny, name_operator
 from events.access import PLATFORM, Action
 from events.revocation import RevokedKind
 from events.topic import TOPICS
@@ -101,16 +103,21 @@ async def grant(body: Grant, operator: AnOperator, visitor: Knock, door: EntryDo
     async with door.open(visitor.caller(door.door, body.client_id), Action.OPERATOR_GRANT) as access:
         name_operator(access, operator.name, body.reason)
         access.touch("client", body.client_id)
-        rights = sorted(set(body.rights))
-        claims = {
-            "sub": operator.name,
-            "kind": "operator",
-            "label": operator.name,
-            "rights": rights,
-            "reason": body.reason,
-        }
-        token = await office.signer.mint(access.client_id, claims, LONGEST)
+        # Once more, and held: what was read above may be gone, and a removal must not miss a token of this moment.
+        asker = (await held(access, operator.name)).at_a_client()
+        missing = asker.lacks(body.rights)
+        if missing is None:
+            token = await office.signer.mint(access.client_id, _claims(operator.name, body), LONGEST)
+        else:
+            deny(access, because(asker.why(missing), body.reason))
+    if missing is not None:
+        raise errors.Forbidden(missing)
     return Granted(access_token=token, expires_in=LONGEST)
+
+
+def _claims(name: str, body: Grant) -> dict[str, object]:
+    rights = sorted(set(body.rights))
+    return {"sub": name, "kind": "operator", "label": name, "rights": rights, "reason": body.reason}
 
 
 @router.post("/clients", status_code=status.HTTP_201_CREATED)
@@ -162,6 +169,7 @@ async def register_operator(body: NewOperator, visitor: Knock, door: EntryDoor, 
     rights = frozenset(HOLDABLE if body.rights is None else body.rights)
     revoked = []
     async with door.open(visitor.caller(door.door, PLATFORM), Action.OPERATOR_REGISTER) as access:
+        await store.lock(access.connection, body.name)
         old = await store.find(access.connection, body.name)
         before = frozenset[str]() if old is None else frozenset(old.rights)
         access.touch("operator", body.name)
@@ -192,6 +200,7 @@ async def remove_operator(
 ) -> None:
     async with door.open(visitor.caller(door.door, PLATFORM, "removed"), Action.OPERATOR_REVOKE) as access:
         access.touch("operator", name)
+        await store.lock(access.connection, name)
         if await store.find(access.connection, name) is None:
             access.missed("operator", name)
         await store.remove(access.connection, name)

@@ -16,6 +16,17 @@ class OperatorRow:
     created_at: datetime
 
 
+# Locks by name: to its policies a row's lock is an update, and a client's transaction may not update operators.
+async def hold(connection: Connection, name: str) -> None:
+    """Whoever removes the operator, or takes a right from it, waits until this transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('operator ' || $1, 0))", name)
+
+
+async def lock(connection: Connection, name: str) -> None:
+    """No token of the operator is minted until this transaction ends, and those that were being minted are."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('operator ' || $1, 0))", name)
+
+
 async def put(connection: Connection, row: OperatorRow) -> None:
     """Registers an operator, or gives a registered one these rights."""
     await connection.execute(
