@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from events.access import Action
+from events.access import PLATFORM, Action
 from events.topic import TOPICS
 from events.uuid7 import uuid7
 from guard import errors, tenant
@@ -217,6 +217,34 @@ async def test_writing_a_row_of_another_client(inside: Door, otter: Hotel, heron
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
                 await connection.execute(statement, heron.client_id)
+
+
+_OPERATORS = {
+    "making one": "INSERT INTO operator (name, rights, created_at) VALUES ('eve', ARRAY['guest:read'], now())",
+    "making one again": "INSERT INTO operator (name, rights, created_at) VALUES ('tester', '{}', now())"
+    " ON CONFLICT (name) DO UPDATE SET rights = ARRAY['guest:read']",
+    "giving rights": "UPDATE operator SET rights = rights || 'guest:read'::text",
+    "removing one": "DELETE FROM operator",
+    "holding one": "SELECT name FROM operator FOR SHARE",
+}
+
+
+@pytest.mark.parametrize("way", _OPERATORS)
+async def test_who_operates_the_platform(stack: Machine, otter: Hotel, way: str) -> None:
+    """04.3: whatever runs in a client's transaction of `auth`, or in one without a client, makes no operator."""
+    refusals = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidAuthorizationSpecificationError)
+    async with door(stack, "auth") as auth:
+        for opened in (
+            tenant.transaction(auth.pools.request, caller(otter.client_id), auth.seal_key),
+            tenant.platform_transaction(auth.pools.request),
+        ):
+            with contextlib.suppress(*refusals, errors.Unavailable):
+                async with opened as connection:
+                    done = await connection.execute(_OPERATORS[way])
+                    assert done.endswith(" 0"), done  # raised in here, so that nothing of it is kept
+        async with tenant.transaction(auth.pools.request, caller(PLATFORM), auth.seal_key) as connection:
+            allowed = await connection.execute("UPDATE operator SET rights = rights")
+            assert not allowed.endswith(" 0")  # the control: there is one, and the platform may
 
 
 async def test_a_returned_connection_remembers_nobody(inside: Door, otter: Hotel) -> None:
