@@ -1,6 +1,7 @@
 """04.1: hashes are Argon2id as stated; whoever has none is compared with nobody's; too many who wait are sent away."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -67,3 +68,14 @@ async def test_too_many_who_wait(hasher: Hasher) -> None:
     await asyncio.gather(*held)
     async with hasher.slot():  # and when they are gone, there is room again
         pass
+
+
+async def test_a_password_that_is_scored_holds_no_hash_up(hasher: Hasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(password, "check", lambda *_, **__: release.wait(30))
+    scored = [asyncio.create_task(hasher.check(TEXT, [], may_be_short=False)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not await hasher.matches(None, TEXT)
+    assert not any(one.done() for one in scored)
+    release.set()
+    await asyncio.gather(*scored)

@@ -1,6 +1,9 @@
 """04.1: a password that could be guessed is not set, a long one in any script is, and none is ever cut."""
 
+import contextlib
+
 import pytest
+from zxcvbn import matching
 
 from auth import password
 from guard.errors import TooGuessable
@@ -103,3 +106,38 @@ def test_shorter_beside_a_second_factor() -> None:
     password.check("vole9 harbour", KNOWN, may_be_short=True)
     assert password.is_short("vole9 harbour")
     assert not password.is_short(GOOD)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "p4ssw0rdp@$5w0rd",
+        "|0v3lace1ovelace",
+        "p4ssw0rd12345678",  # a word in glyphs beside digits that are just digits
+    ],
+)
+def test_glyphs_for_letters(text: str) -> None:
+    refused(text)
+
+
+def test_every_glyph_is_read_in_each_way_that_it_may_stand_for() -> None:
+    read = {(letter, glyph) for reading in password._readings(matching.L33T_TABLE) for glyph, letter in reading.items()}
+    assert read == {(letter, glyph) for letter, glyphs in matching.L33T_TABLE.items() for glyph in glyphs}
+    assert len(password._readings({"a": ["4", "@"], "c": ["(", "{", "[", "<"]})) == 1
+
+
+@pytest.mark.parametrize("length", [24, 72, 128])
+def test_many_glyphs_are_little_work(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """zxcvbn's own way with glyphs looks words up in 576 readings of this text: seconds of a core for one request."""
+    looked_up: list[int] = []
+    match = matching.dictionary_match
+
+    def noted(text: str, _ranked_dictionaries: object) -> object:
+        looked_up.append(len(text))
+        return match(text, _ranked_dictionaries)
+
+    monkeypatch.setattr(matching, "dictionary_match", noted)
+    with contextlib.suppress(TooGuessable):
+        password.check(("4@8({[<369&#!1/|0$57%2z" * 6)[:length], KNOWN, may_be_short=False)
+    # Each of two ends as it stands, backwards and in three readings, and so what repeats in it, which is shorter.
+    assert 0 < len(looked_up) <= 2 * 5 * 4
