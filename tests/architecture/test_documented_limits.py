@@ -26,7 +26,7 @@ def hours(window: timedelta) -> int:
 
 
 FIRST = client.at_first()
-IN_WORDS = {5: "five", 10: "ten"}
+IN_WORDS = {4: "four", 5: "five", 10: "ten"}
 AUTH = {
     "length of a password": (
         f"{password.SHORTEST} characters, or {password.SHORTEST_WITH_TOTP} for a user who has a second factor or whose "
@@ -48,6 +48,10 @@ AUTH = {
     "guesses from anywhere": (
         f"{throttle.PASSWORD_ANYWHERE.attempts} in a row for an account from anywhere (in "
         f"{hours(throttle.PASSWORD_ANYWHERE.window)} h, ended by any success)"
+    ),
+    "guesses from a network": (
+        f"100 in {minutes(throttle.per_network(100).window)} min for an address (`KONCI_ATTEMPTS_PER_ADDRESS`, IPv6 by "
+        f"/64), {IN_WORDS[throttle.per_network(1).attempts]} times as many for its network"
     ),
     "guesses of a day": (
         f"{throttle.PASSWORD_SLOW.attempts} in {hours(throttle.PASSWORD_SLOW.window)} h from all: "

@@ -18,7 +18,7 @@ WINDOWS = 5
 SECONDS = 8.0
 _REST = (
     "Beside its hash a sign-in makes two calls to OpenBao (it unwraps the user's key and has the token signed: neither"
-    " is cached, on purpose), some forty statements in three transactions, and three entries in the log. When it was"
+    " is cached, on purpose), some forty statements in four transactions, and three entries in the log. When it was"
     " profiled that was 65 ms of processor beside 225 for the hash: half of it in the service, a fifth in PostgreSQL, a"
     " tenth each in OpenBao and in audit."
 )

@@ -17,6 +17,7 @@ from guard import errors
 from guard.database import Connection
 
 _IPV4 = 4  # bytes
+_ADDRESSES = 4  # of one network may use up their guesses before all of it is shut
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ def per_address(attempts: int) -> Limit:
     return Limit("password-address", attempts, timedelta(minutes=15), is_shared=True)
 
 
+def per_network(attempts: int) -> Limit:
+    """All passwords of one network: who holds a /48 has 65 536 addresses of a /64, and each guess costs us a hash."""
+    return Limit("password-network", _ADDRESSES * attempts, timedelta(minutes=15), is_shared=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One counter: a limit, and the row that counts for it. Once it is used up, those `instead` decide."""
@@ -65,16 +71,18 @@ class Throttle:
     def __init__(self, key: bytes, address_attempts: int) -> None:
         self._key = key
         self._address = per_address(address_attempts)
+        self._network = per_network(address_attempts)
 
     def password(self, email_index: bytes, ip: str, device_id: UUID | None) -> list[Gate]:
         """What a password of this account counts against. A known device counts for itself alone."""
         if device_id is not None:
             return [self._gate(PASSWORD_KNOWN_DEVICE, device_id.bytes)]
-        network = _network(ip)
+        network, wide = _network(ip), _wide(ip)
         return [
             self._gate(PASSWORD_HERE, email_index, network),
-            self.account(email_index, self._gate(PASSWORD_SLOW_HERE, email_index, _wide(ip))),
+            self.account(email_index, self._gate(PASSWORD_SLOW_HERE, email_index, wide)),
             self._gate(self._address, network),
+            self._gate(self._network, wide),
         ]
 
     def account(self, email_index: bytes, *slow: Gate) -> Gate:

@@ -25,16 +25,28 @@ def test_codes_share_nothing_with_passwords() -> None:
     assert codes.isdisjoint(keys(ADA, "203.0.113.9", None) | keys(ADA, "203.0.113.9", user))
 
 
-def test_two_accounts_at_one_address_share_the_address_alone() -> None:
+def test_two_accounts_at_one_address_share_the_address_and_its_network() -> None:
     shared = keys(ADA, "203.0.113.9", None) & keys(BOB, "203.0.113.9", None)
-    assert len(shared) == 1
-    (gate,) = [gate for gate in GATES.password(ADA, "203.0.113.9", None) if gate.key in shared]
-    assert gate.limit.is_shared
-    assert gate.limit.attempts == 100
+    limits = [gate.limit for gate in GATES.password(ADA, "203.0.113.9", None) if gate.key in shared]
+    assert [(limit.attempts, limit.is_shared) for limit in limits] == [(100, True), (400, True)]
 
 
-def test_one_account_at_two_addresses_shares_the_account_alone() -> None:
-    shared = keys(ADA, "203.0.113.9", None) & keys(ADA, "203.0.113.10", None)
+@pytest.mark.parametrize(
+    ("one", "other"), [("203.0.113.9", "203.0.113.200"), ("2001:db8:0:1::1", "2001:db8:0:ff00::1")]
+)
+def test_two_accounts_in_one_network_share_the_network_alone(one: str, other: str) -> None:
+    """IPv6: an attacker with a /48 has 65 536 addresses of its own, and none of them is another's."""
+    (gate,) = [gate for gate in GATES.password(ADA, one, None) if gate.key in keys(BOB, other, None)]
+    assert (gate.limit.attempts, gate.limit.is_shared) == (400, True)
+
+
+@pytest.mark.parametrize(("one", "other"), [("203.0.113.9", "203.0.114.9"), ("2001:db8::1", "2001:db8:1::1")])
+def test_two_accounts_in_two_networks_share_nothing(one: str, other: str) -> None:
+    assert keys(ADA, one, None).isdisjoint(keys(BOB, other, None))
+
+
+def test_one_account_in_two_networks_shares_the_account_alone() -> None:
+    shared = keys(ADA, "203.0.113.9", None) & keys(ADA, "203.0.114.9", None)
     assert shared == {GATES.account(ADA).key}
     assert GATES.account(ADA).limit.attempts == 20
 
