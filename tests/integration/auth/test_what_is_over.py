@@ -64,4 +64,4 @@ async def test_a_password_has_no_age(stack: Machine) -> None:
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'credential'"
         )
     times = {row["column_name"] for row in columns if row["data_type"].startswith(("timestamp", "date", "interval"))}
-    assert times == {"totp_confirmed_at"}
+    assert times == {"totp_confirmed_at", "totp_offered_at"}
