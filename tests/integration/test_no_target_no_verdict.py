@@ -144,6 +144,14 @@ class TestVerdicts:
         probes.denied("a foreign id", True)
         assert "without a control" in probes.verdict()
 
+    def test_a_test_that_said_it_would_attack_and_did_not(self) -> None:
+        probes = Probes(must_attack=True)
+        assert probes.verdict() == "BROKEN PROBE: nothing was attacked"
+        probes.allowed("its owner", True)
+        assert probes.verdict() == "BROKEN PROBE: nothing was attacked"
+        probes.denied("a foreign id", True)
+        assert probes.verdict() == ""
+
     def test_what_held(self) -> None:
         probes = Probes()
         probes.allowed("its owner", True)

@@ -84,11 +84,10 @@ def theirs(heron: Hotel, all_routes: list[Route]) -> Book:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if not _is_ours(item):
         return
-    item.stash[_PROBES] = Probes()
+    item.stash[_PROBES] = Probes(must_attack="probes" in item.fixturenames)
     item.config.stash.setdefault(_BEGAN, time.time())
     promise = " ".join((item.module.__doc__ or "").split())
-    test = Trial(item.path.stem, item.name, promise, item.stash[_PROBES], notes="probes" in item.fixturenames)
-    _evidence(item.config).tests[item.nodeid] = test
+    _evidence(item.config).tests[item.nodeid] = Trial(item.path.stem, item.name, promise, item.stash[_PROBES])
 
 
 @pytest.hookimpl(wrapper=True)

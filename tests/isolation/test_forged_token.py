@@ -5,7 +5,10 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -22,6 +25,9 @@ _OURS = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a key that auth do
 
 def _b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+_OWN_KEY = {"kty": "OKP", "crv": "Ed25519", "x": _b64(_OURS.public_key().public_bytes_raw())}
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -67,8 +73,7 @@ def _public_key_as_secret(token: str, public: bytes) -> str:
 
 def _own_key_in_header(token: str, _: bytes) -> str:
     header, claims, _signature = _parts(token)
-    public = _OURS.public_key().public_bytes_raw()
-    return _signed({**header, "jwk": {"kty": "OKP", "crv": "Ed25519", "x": _b64(public)}}, claims)
+    return _signed({**header, "jwk": _OWN_KEY}, claims)
 
 
 def _changed_byte(place: int) -> Callable[[str, bytes], str]:
@@ -88,7 +93,6 @@ FORGERIES: dict[str, Callable[[str, bytes], str]] = {
     "another key": _with_header(),
     "the public key as a secret": _public_key_as_secret,
     "its own key in the header": _own_key_in_header,
-    "a key's address in the header": _with_header(jku="https://localhost:1/jwks.json"),
     "an unknown critical header": _with_header(crit=["x"], x=1),
     "an unknown kid": _with_header(kid="1-0000000000000000"),
     "a path as kid": _with_header(kid="../../../../dev/null"),
@@ -108,6 +112,45 @@ FORGERIES: dict[str, Callable[[str, bytes], str]] = {
     "only dots": lambda *_: "..",
     "a word": lambda *_: "token",
 }
+
+
+class _Keys(BaseHTTPRequestHandler):
+    """Gives out the forger's own key, whatever it is asked for."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"keys": [{**_OWN_KEY, "kid": self.server.kid}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class _Forger(ThreadingHTTPServer):
+    """His listener; it speaks plain HTTP, and whoever comes for TLS has come all the same."""
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Keys)
+        self.kid = kid
+        self.connections = 0
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
+
+
+@contextmanager
+def _listening(kid: str) -> Iterator[_Forger]:
+    with _Forger(kid) as forger:
+        thread = Thread(target=forger.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield forger
+        finally:
+            forger.shutdown()
+            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +180,25 @@ async def test_behind_the_gateway(stack: Machine, otter: Hotel, public: bytes, f
         async with workload(stack, "gateway", service) as http:
             answer = await http.get(path, headers={"Authorization": f"Bearer {token}"})
             assert _is_refused(answer), f"{service}{path}: {answer.status_code} {answer.text[:200]}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("field", ["jku", "x5u"])
+async def test_a_keys_address_is_not_followed(stack: Machine, otter: Hotel, field: str, scheme: str) -> None:
+    """Who followed it would find the key there that the token is signed with: not even a connection is made."""
+    true = otter.agent.token
+    with _listening(_parts(true)[0]["kid"]) as forger:
+        at = f"127.0.0.1:{forger.server_port}/jwks.json"
+        headers = {"Authorization": f"Bearer {_with_header(**{field: f'{scheme}://{at}'})(true, b'')}"}
+        for service, path in PATHS.items():
+            assert _is_refused(otter.http.get(path, headers=headers)), path
+            async with workload(stack, "gateway", service) as http:
+                assert _is_refused(await http.get(path, headers=headers)), service
+        assert forger.connections == 0
+        with httpx2.Client(trust_env=False) as http:
+            found = http.get(f"http://{at}").json()["keys"]
+        assert found[0]["x"] == _OWN_KEY["x"]  # the control: whoever had asked would have had the key
+        assert forger.connections == 1
 
 
 async def test_another_clients_id_in_a_good_token(stack: Machine, otter: Hotel, heron: Hotel, public: bytes) -> None:

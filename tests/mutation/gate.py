@@ -1,6 +1,6 @@
 """One pass of the gate: green without a mutant, red with each, green again at the end; and the report of it.
 
-A mutant counts as killed only when a test that passes without it ran and failed with it.
+A mutant counts as killed only when each of its killers, which pass without it, ran and failed with it.
 """
 
 import json
@@ -92,27 +92,28 @@ class Gate:
         is_broken = False
         killed_by: str | None = None
         try:
-            verdict = self._verdict(mutant)
+            verdicts = self._verdicts(mutant)
         except Broken as broken:
             why, is_broken = str(broken), True
         except NotUp as away:
             why = str(away)
         else:
-            why = verdict.told()
-            if verdict.is_noticed:
-                killed_by = verdict.failed[0][0]
+            silent = [verdict for verdict in verdicts if not verdict.is_noticed]
+            why = (silent or verdicts)[0].told()
+            if not silent:
+                killed_by = ", ".join(verdict.failed[0][0] for verdict in verdicts)
         seconds = round(_seconds(began), 1)
         return Outcome(mutant.name, mutant.safeguard, mutant.control, killed_by, why, seconds, is_broken)
 
-    def _verdict(self, mutant: Mutant) -> Verdict:
+    def _verdicts(self, mutant: Mutant) -> list[Verdict]:
         texts = mutated(mutant.edits, self._twin.folder)
         self._stand.settle(mutant.touches)
         with self._twin.with_texts(texts):
             if not mutant.needs_stack:
-                return self._tests.run(mutant.killers)
+                return self._tests.each(mutant.killers)
             self._stand.show(mutant.touches)
             with self._stand.with_changes(mutant.sql):
-                return self._tests.run(mutant.killers)
+                return self._tests.each(mutant.killers)
 
 
 def _line(outcome: Outcome) -> str:

@@ -1,6 +1,7 @@
 """The tests that must notice: run in the twin, and what they said."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from mutation.twin import Twin
 
 _PATIENCE = 300.0  # seconds for the killers of one mutant; no test of ours takes so long
 _PATIENCE_FOR_ALL = 3600.0
+# An attack test says LEAK first, whatever else it says: one that begins so saw nothing go through, it failed by itself.
+_OWN_FAULT = re.compile(r"(?:\w+: )?BROKEN PROBE\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a run of tests ended. `failed` are tests that ran and failed, `broken` those that could not be run."""
+    """How a run of tests ended. `failed` ran and failed; `broken` could not be run, or could not attack."""
 
     status: int | None  # None: it did not end
     failed: tuple[tuple[str, str], ...]  # test, first line of why
@@ -31,7 +34,7 @@ class Verdict:
 
     @property
     def is_noticed(self) -> bool:
-        """Whether a test ran and failed: not a fixture, not an import, not a wrong name."""
+        """Whether a test ran and failed: not a fixture, not an import, not a wrong name, not its own control alone."""
         return self.status == 1 and bool(self.failed)
 
     def told(self) -> str:
@@ -68,6 +71,10 @@ class Killers:
         self._nursery.terminate()
         self._nursery.communicate()
 
+    def each(self, tests: Sequence[str]) -> list[Verdict]:
+        """What each says by itself, in their order."""
+        return [self.run([test]) for test in tests]
+
     def run(self, tests: Sequence[str], *, every: bool = False) -> Verdict:
         """Up to the first that fails, unless `every`."""
         result, output = (self._twin.folder.with_name(name) for name in ("junit.xml", "pytest.txt"))
@@ -94,10 +101,17 @@ class Killers:
         status: int | None = json.loads(answer) if answer else None
         said = output.read_text(encoding="utf-8", errors="replace") if status is not None else "it did not end"
         lines = [line for line in said.strip().splitlines() if line.strip()]
-        return Verdict(status, _read(result, "failure"), _read(result, "error"), lines[-1] if lines else "")
+        return Verdict(status, *read(result), lines[-1] if lines else "")
 
 
-def _read(result: Path, kind: str) -> tuple[tuple[str, str], ...]:
+def read(result: Path) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """The `failed` and the `broken` of a run, from its result as JUnit's XML."""
+    failures = _found(result, "failure")
+    own_faults = tuple(one for one in failures if _OWN_FAULT.match(one[1]))
+    return tuple(one for one in failures if one not in own_faults), (*_found(result, "error"), *own_faults)
+
+
+def _found(result: Path, kind: str) -> tuple[tuple[str, str], ...]:
     if not result.exists():
         return ()
     return tuple(

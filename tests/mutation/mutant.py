@@ -1,4 +1,4 @@
-"""A mutant as data: which safeguard is switched off, how, and which tests must notice. It runs nothing.
+"""A mutant as data: which safeguard is switched off, how, and which tests must each notice. It runs nothing.
 
 A mutant whose text is not found exactly once has lost its safeguard: that is a fault to mend, never a pass.
 """
