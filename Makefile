@@ -46,7 +46,7 @@ soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; 
 bench: install ## Ratios and bounds, measured; writes docs/performance.md
 	@PYTHONPATH=tests .venv/bin/python -m performance
 
-judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies
+judges: install ## Software that is not ours judges the platform: API, TLS, vectors, row-level security, code, dependencies (one: make judge-tls)
 	@PYTHONPATH=tests .venv/bin/python -m judges
 
 judge-%: install

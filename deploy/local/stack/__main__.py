@@ -7,7 +7,10 @@ import sys
 from stack import kafka, keeper
 from stack.settings import Stack, StackError
 
-USAGE = "usage: python -m stack keeper | kafka | kafka-jars"
+USAGE = (
+    "usage: python -m stack keeper | kafka | kafka-jars (processes of a stack; konci up starts them)."
+    " Example: python -m stack kafka-jars"
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,11 @@ from events import schema
 
 def main(arguments: list[str] | None = None) -> int:
     """0: up to date or written; 1: stale (`--check`) or a breaking change; 2: wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m events", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m events",
+        description=__doc__,
+        epilog="example: .venv/bin/python -m events schemas --check",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     schemas = commands.add_parser("schemas", help="write the schemas of all events")
     schemas.add_argument("--check", action="store_true", help="write nothing; exit 1 when one is stale")

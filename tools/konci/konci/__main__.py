@@ -9,7 +9,7 @@ from stack.settings import StackError
 
 app = typer.Typer(
     name="konci",
-    help="Run and operate the platform. Every command has --help with an example, and --json.",
+    help="Run and operate the platform. Every command has --help with an example, and --json.\n\nExample: konci status",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
