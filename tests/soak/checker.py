@@ -18,7 +18,7 @@ _SHOWN = 20  # findings of one kind that are told in full
 _SLACK = 2.0
 # A request that nobody answered may still be carried out: the gateway gives a service 15 s, a stopped one longer.
 _AFTER = 120.0
-_REFUSED = 400  # below it, an answer carried what was asked for
+_CARRIED = range(200, 400)  # such an answer carried what was asked for; 0 is a record that was put on the bus by hand
 _FAILED = 500  # from this status on, an answer does not tell whether the access was committed
 
 
@@ -62,7 +62,7 @@ class Judge:
         self._made: defaultdict[str, set[tuple[Resource, ...]]] = defaultdict(set)
         for attempt in attempts.values():
             if attempt.event is None:
-                if attempt.status is not None and attempt.status < _REFUSED:
+                if attempt.status in _CARRIED:
                     self._verdict.lost.append(f"{_said(attempt)} was answered without naming its entry")
                 continue
             self._verdict.answered += 1

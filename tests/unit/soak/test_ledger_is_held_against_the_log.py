@@ -127,6 +127,8 @@ def test_one_key_whose_first_guest_nobody_was_told_of():
 
 def test_an_answer_that_carried_data_and_named_no_entry():
     assert counts(judged(replace(UNANSWERED, status=201, lost=None), log=()))[0] == 1
+    poison = replace(UNANSWERED, status=0, lost=None)  # put on the bus by hand, and may never be stored
+    assert counts(judged(poison, log=())) == (0, 0, 0, 0)
 
 
 def accounted(*more: Entry, without: Entry | None = None) -> tuple[int, int, int, int]:
