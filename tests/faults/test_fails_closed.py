@@ -110,7 +110,8 @@ def test_outbox_refused(stack: Machine, otter: Hotel, guest: dict[str, str]) -> 
         created = otter.agent.post("/v1/guests", json={"name": "Nobody"})
         assert _is_closed(created)
     finally:
-        asyncio.run(run("GRANT INSERT ON guard.outbox TO tenant_data_request"))
+        columns = "client_id, event_id, topic, key, payload, trace"
+        asyncio.run(run(f"GRANT INSERT ({columns}) ON guard.outbox TO tenant_data_request"))
     _opens(read)
 
 

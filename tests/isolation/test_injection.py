@@ -145,13 +145,28 @@ async def test_an_event_that_speaks_for_another_client(inside: Door, otter: Hote
                 await connection.execute(_FORGE, otter.client_id, event_id, topic, key, payload)
 
 
-async def test_a_message_that_kafka_would_not_take(inside: Door, otter: Hotel) -> None:
+@pytest.mark.parametrize("column", ["payload", "key", "trace"])
+async def test_a_message_that_kafka_would_not_take(inside: Door, otter: Hotel, column: str) -> None:
     """Or every event that is claimed beside it would wait with it."""
-    event_id, mine = uuid7(), str(otter.client_id)
-    payload = json.dumps({"client_id": mine, "event_id": str(event_id), "fill": "x" * 2**20})
+    event_id, mine, fill = uuid7(), str(otter.client_id), "x" * 2**20
+    said = {"client_id": mine, "event_id": str(event_id)} | ({"fill": fill} if column == "payload" else {})
+    key = f"{mine}:{fill}" if column == "key" else mine
+    forge = _FORGE.replace(", payload)", ", payload, trace)").replace("$5)", "$5, $6)")
+    values = (json.dumps(said), fill if column == "trace" else "")
     with pytest.raises(asyncpg.CheckViolationError):
         async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
-            await connection.execute(_FORGE, otter.client_id, event_id, "access.tenant_data", mine, payload)
+            await connection.execute(forge, otter.client_id, event_id, "auth.revocations", key, *values)
+
+
+@pytest.mark.parametrize(("column", "value"), [("sends", "1024"), ("due_at", "'-infinity'"), ("created_at", "now()")])
+async def test_a_row_that_comes_first_for_ever(inside: Door, otter: Hotel, column: str, value: str) -> None:
+    """Who writes what is sent decides neither when, nor how often it seems to have been."""
+    forge = _FORGE.replace(", payload)", f", payload, {column})").replace("$5)", f"$5, {value})")
+    event_id, mine = uuid7(), str(otter.client_id)
+    payload = json.dumps({"client_id": mine, "event_id": str(event_id)})
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with tenant.transaction(inside.pools.request, caller(otter.client_id), inside.seal_key) as connection:
+            await connection.execute(forge, otter.client_id, event_id, "access.tenant_data", mine, payload)
 
 
 async def test_an_expired_seal(inside: Door, heron: Hotel) -> None:

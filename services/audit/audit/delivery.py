@@ -28,6 +28,7 @@ from guard.revocation import Revocations
 # What an export holds in memory, whatever its length: so many events, or those with so many resources.
 EXPORT_PAGE = 1000
 EXPORT_RESOURCES = 5000
+_LONGEST = 3600.0  # seconds for one export, however slowly it is read
 _TRIES = 60  # a second apart: how long the database may be away and still learn how an export ended
 
 Part = tuple[list[AccessEvent], bool]
@@ -67,7 +68,11 @@ class Delivery(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the file; whatever ends it, also its reader's leaving, ends in `_settle`."""
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(_LONGEST):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            # It held its place from others for an hour. As below, nothing more is sent.
+            _log.warning("export cut: it took too long", extra={"count": self._rows})
         except _SessionOver:
             # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
             _log.warning("export cut: its session is over", extra={"count": self._rows})

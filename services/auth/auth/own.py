@@ -83,6 +83,9 @@ async def change_password(office: Office, door: Entry, caller: Caller, body: Pas
     """Raises Unauthenticated for a wrong current password, TooGuessable for the new one."""
     gates = await _reserve(office, door, caller)
     seen = await _glance(door, caller, Action.USER_PASSWORD)
+    if seen is not None:
+        # First: its refusal behind the comparison would tell that the present one was right, and no log would tell it.
+        await _check_new(office, seen, body.new_password)
     is_right = await _is_password(office, seen, body.current_password)
     sealed = await _sealed_password(office, seen, body.new_password) if seen and is_right else None
     revoked: list[Revoked] | None = None
@@ -136,8 +139,8 @@ async def confirm_totp(office: Office, door: Entry, caller: Caller, body: TotpCo
         me = await _self(access, caller)
         if not me.account.waits_for_code(access.now):
             raise errors.Conflict("There is no second factor that waits for its first code.")
-        # Counted in the transaction that looks, and behind the conflict: no session locks an enrolled factor out.
-        gates = office.throttle.code(me.account.user_id, None)
+        # Counted in the transaction that looks, for this session alone: a stolen one locks no owner out of enrolling.
+        gates = office.throttle.first_code(me.session_id)
         is_last = await throttle.reserve(access.connection, gates, access.now)
         if await _is_first_code(access, me, body.code):
             confirmed = await _enrolled(office, access, caller, me)
@@ -246,11 +249,14 @@ async def _is_code(office: Office, access: Access, me: _Self, code: str) -> bool
     return is_right
 
 
-async def _sealed_password(office: Office, me: _Self, new: str) -> bytes:
+async def _check_new(office: Office, me: _Self, new: str) -> None:
     content = user.words(me.key, me.account.user_id, me.account.sealed)
     known = [content["email"], content["name"], me.account.client_name]
     may_be_short = me.account.has_totp or me.account.totp_required
     await office.hasher.check(new, known, may_be_short=may_be_short, pointer="/new_password")
+
+
+async def _sealed_password(office: Office, me: _Self, new: str) -> bytes:
     async with office.hasher.slot():
         return accounts.seal_password(me.key, me.account.user_id, await office.hasher.hash(new))
 

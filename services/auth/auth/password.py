@@ -32,7 +32,9 @@ _QUEUE = 64  # requests that may wait for a hash before others are sent away
 _argon2 = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)  # RFC 9106, section 4, second choice
 _COMMON = frozenset(word.casefold() for word in FREQUENCY_LISTS["passwords"])
 _LETTERS = {glyph: letter for letter, glyphs in matching.L33T_TABLE.items() for glyph in glyphs}
-_WAYS = [_LETTERS | dict(zip("1|7", read, strict=True)) for read in ("iit", "llt", "lll")]  # may be one of two letters
+_WAYS = [
+    _LETTERS | dict(zip("1|7", read, strict=True)) for read in ("iit", "iil", "llt", "lll")
+]  # may be one of two letters
 
 
 def normalise(password: str) -> str:
@@ -99,7 +101,7 @@ def _score(password: str, words: list[str]) -> int:
 
 
 def _readings(table: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """What the glyphs of a text stand for (`p4ssw0rd`), in three ways at most; `table` is the part of it that is there.
+    """What the glyphs of a text stand for (`p4ssw0rd`), in four ways at most; `table` is the part of it that is there.
 
     In place of zxcvbn's own, which takes one glyph for each letter in every combination: 576 of them for one text, and
     six seconds of a core for its 72 characters. Here all glyphs of a letter are read at once, and only those that may
@@ -125,7 +127,7 @@ class Hasher:
         self._scorer = ThreadPoolExecutor(1, thread_name_prefix="zxcvbn")
         # One more than threads: while two hash, a third is at the database, before its hash or after it.
         self._slots = asyncio.Semaphore(_WORKERS + 1)
-        self._waiting = 0
+        self._waiting = self._scoring = 0
         self._nobodys = _argon2.hash(secrets.token_urlsafe(32))
 
     @asynccontextmanager
@@ -146,9 +148,15 @@ class Hasher:
     async def check(
         self, password: str, known_words: Iterable[str], *, may_be_short: bool, pointer: str = "/password"
     ) -> None:
-        """As `check`, in a thread."""
+        """As `check`, in a thread. Raises Unavailable when too many wait for it."""
+        if self._scoring >= _QUEUE:
+            raise errors.Unavailable(retry_after=1)
         words = list(known_words)
-        await self._run(self._scorer, lambda: check(password, words, may_be_short=may_be_short, pointer=pointer))
+        self._scoring += 1
+        try:
+            await self._run(self._scorer, lambda: check(password, words, may_be_short=may_be_short, pointer=pointer))
+        finally:
+            self._scoring -= 1
 
     async def hash(self, password: str) -> str:
         """The PHC string to store."""

@@ -43,6 +43,7 @@ PASSWORD_KNOWN_DEVICE = Limit("password-known-device", 10, timedelta(minutes=15)
 PASSWORD_IN_SESSION = Limit("password-in-session", 10, timedelta(minutes=15))
 # Three valid codes of a million: ten guesses an hour need four years for even odds.
 CODE = Limit("code", 10, timedelta(hours=1))
+CODE_IN_SESSION = Limit("code-in-session", 10, timedelta(hours=1))
 CODE_KNOWN_DEVICE = Limit("code-known-device", 10, timedelta(hours=1))
 
 
@@ -93,6 +94,10 @@ class Throttle:
     def in_session(self, session_id: UUID) -> list[Gate]:
         """What a password that is asked for again counts against: the session alone, so a thief locks nobody out."""
         return [self._gate(PASSWORD_IN_SESSION, session_id.bytes)]
+
+    def first_code(self, session_id: UUID) -> list[Gate]:
+        """What the first code of an offered factor counts against: the session alone, as `in_session`."""
+        return [self._gate(CODE_IN_SESSION, session_id.bytes)]
 
     def code(self, user_id: UUID, device_id: UUID | None) -> list[Gate]:
         """What a code of this user counts against."""

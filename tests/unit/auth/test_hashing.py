@@ -79,3 +79,15 @@ async def test_a_password_that_is_scored_holds_no_hash_up(hasher: Hasher, monkey
     assert not any(one.done() for one in scored)
     release.set()
     await asyncio.gather(*scored)
+
+
+async def test_too_many_who_want_a_score(hasher: Hasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(password, "check", lambda *_, **__: release.wait(20))
+    waiting = [asyncio.create_task(hasher.check(TEXT, [], may_be_short=False)) for _ in range(password._QUEUE)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await hasher.check(TEXT, [], may_be_short=False)
+    release.set()
+    await asyncio.gather(*waiting)
+    await hasher.check(TEXT, [], may_be_short=False)  # there is room again
