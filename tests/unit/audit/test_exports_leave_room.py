@@ -119,6 +119,23 @@ async def test_while_its_reader_is_slow_only_the_text_of_a_page_is_held() -> Non
     assert held() is None
 
 
+async def test_one_that_is_read_for_ever_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled = asyncio.Event()
+
+    async def settle(_: object) -> None:
+        settled.set()
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(delivery, "_LONGEST", 0.05)
+    monkeypatch.setattr(delivery.Delivery, "_settle", settle)
+    order = delivery.Order(None, Search(), Format.CSV, uuid7())
+    made = delivery.Delivery(None, None, order, ([event()], True))
+    await asyncio.wait_for(made({"type": "http", "asgi": {"spec_version": "2.4"}}, never, never), 10)
+    await asyncio.wait_for(settled.wait(), 10)  # its end is in the log
+
+
 class TestPlaces:
     def test_a_client_has_its_share(self) -> None:
         places = Places()
