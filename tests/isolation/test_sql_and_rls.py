@@ -81,7 +81,7 @@ def _writes(ground: Ground, table: Table) -> dict[str, Callable[[asyncpg.Connect
     key = ", ".join(table.keys[0])
     insert, match = table.insert, f"ON t.client_id = s.client_id AND t.client_id = '{victim}'"
     source = f"(SELECT '{victim}'::uuid AS client_id) s"
-    columns = ", ".join(table.columns)
+    columns = ", ".join(table.given)
     return {
         "adding a row for the other client": _fetch(insert, *table.values(planted)),
         "adding it again, ignoring a conflict": _fetch(f"{insert} ON CONFLICT DO NOTHING", *table.values(known)),
@@ -104,7 +104,7 @@ def _writes(ground: Ground, table: Table) -> dict[str, Callable[[asyncpg.Connect
         "a trigger on it": _fetch(f"CREATE RULE r AS ON INSERT TO {name} DO ALSO NOTHING"),
         "merging: adding one": _fetch(
             f"MERGE INTO {name} t USING {source} {match} AND false WHEN NOT MATCHED THEN"
-            f" INSERT ({columns}) VALUES ({', '.join(f'${n}' for n in range(1, len(table.columns) + 1))})",
+            f" INSERT ({columns}) VALUES ({', '.join(f'${n}' for n in range(1, len(table.given) + 1))})",
             *table.values(planted),
         ),
     }  # fmt: skip
@@ -116,7 +116,7 @@ _ADDS = ("adding", "overwriting", "copying it in", "merging: adding", "emptying"
 async def _copied_in(connection: asyncpg.Connection, table: Table, row: dict[str, Any]) -> None:
     schema, _, name = table.name.rpartition(".")
     await connection.copy_records_to_table(
-        name, schema_name=schema or None, columns=list(table.columns), records=[tuple(table.values(row))]
+        name, schema_name=schema or None, columns=list(table.given), records=[tuple(table.values(row))]
     )
 
 

@@ -3,6 +3,7 @@
 Whoever adds a table needs to add nothing here, as long as its checks are of a shape that `_fitting` knows.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ TABLES = """
      ORDER BY 2
 """
 _COLUMNS = """
-    SELECT a.attname AS name, t.typname AS type FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    SELECT a.attname AS name, t.typname AS type, has_column_privilege($2::name, $1::oid, a.attnum, 'INSERT') AS is_given
+      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum
 """
 _CHECKS = "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conrelid = $1 AND contype = 'c'"
@@ -68,6 +70,7 @@ class Table:
     name: str
     bound: str  # of a partition
     columns: Mapping[str, str]  # name -> type, without the generated ones
+    given: tuple[str, ...]  # those that requests may fill, or all where they add no rows
     checks: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]  # unique ones, the primary first
     references: tuple[Reference, ...]
@@ -78,18 +81,26 @@ class Table:
 
     @cached_property
     def insert(self) -> str:
-        names = ", ".join(self.columns)
-        return (
-            f"INSERT INTO {self.name} ({names}) VALUES ({', '.join(f'${n}' for n in range(1, len(self.columns) + 1))})"
-        )
+        places = ", ".join(f"${n}" for n in range(1, len(self.given) + 1))
+        return f"INSERT INTO {self.name} ({', '.join(self.given)}) VALUES ({places})"
 
     def row(self, client_id: UUID, /, **fixed: Any) -> dict[str, Any]:
         """A row of `client_id` that the table's own checks accept."""
         made = {name: self._value(name, kind) for name, kind in self.columns.items()}
-        return {**made, **self._in_bound(), **fixed, "client_id": client_id}
+        return self._of_itself({**made, **self._in_bound(), **fixed, "client_id": client_id})
 
     def values(self, row: Row) -> list[Any]:
-        return [row[name] for name in self.columns]
+        return [row[name] for name in self.given]
+
+    def _of_itself(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What a check wants to be said of the row's own client."""
+        said = json.dumps({name: str(row[name]) for name in ("client_id", "event_id") if name in row})
+        for name in self.columns:
+            if any(f"({name})::jsonb @> jsonb_build_object('client_id', client_id" in check for check in self.checks):
+                row[name] = said
+            elif any(f"({name} = (client_id)::text)" in check for check in self.checks):
+                row[name] = str(row["client_id"])
+        return row
 
     def _value(self, name: str, kind: str) -> Any:
         if kind == "uuid":
@@ -132,7 +143,7 @@ async def tenant_tables(connection: asyncpg.Connection, database: str) -> list[T
 
 
 async def _table(connection: asyncpg.Connection, database: str, found: asyncpg.Record) -> Table:
-    columns = await connection.fetch(_COLUMNS, found["oid"])
+    columns = await connection.fetch(_COLUMNS, found["oid"], f"{database}_request")
     keys = await connection.fetch(_KEYS, found["oid"])
     references = await connection.fetch(_REFERENCES, found["oid"])
     return Table(
@@ -140,6 +151,7 @@ async def _table(connection: asyncpg.Connection, database: str, found: asyncpg.R
         found["name"],
         found["bound"],
         {column["name"]: column["type"] for column in columns},
+        tuple(one["name"] for one in columns if one["is_given"]) or tuple(one["name"] for one in columns),
         tuple(check["text"] for check in await connection.fetch(_CHECKS, found["oid"])),
         tuple(tuple(key["columns"]) for key in keys),
         tuple(Reference(one["parent"], tuple(one["columns"]), tuple(one["keys"])) for one in references),
