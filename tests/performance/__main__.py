@@ -80,10 +80,8 @@ def main() -> int:
     finally:
         stack.konci("down", check=False)
     known = kept.load()
-    if missing := [name for name in BENCHES if name not in known]:
-        print(f"no page is written: not measured yet: {', '.join(missing)}")
-    else:
-        print(f"written: {page.write(known[name] for name in BENCHES)}")
+    missing = [name for name in BENCHES if name not in known]
+    print(f"written: {page.write([known[name] for name in BENCHES if name in known], missing)}")
     missed = [figure for figure in figures if not figure.is_kept]
     for figure in missed:
         print(f"missed: {figure.name}: {figure.said}")

@@ -41,11 +41,12 @@ cores and costs both sides the same. The code is in `tests/performance`, one fil
 """
 
 
-def write(benches: Iterable[Measured]) -> Path:
-    """The page; its path."""
+def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
+    """The page; its path. `missing` benches were not measured on this machine yet, and it says so."""
     known = [(bench, figure) for bench in benches for figure in bench.figures]
     head = _INTRODUCTION.format(machine=platform.machine(), cores=os.cpu_count())
     rows = [_row(bench, figure) for bench, figure in known]
+    rows += [f"| {name} | not measured yet | | | |\n" for name in missing]
     figures = [figure for _, figure in known]
     notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
     rests = [f"- **{figure.name}**: {figure.rest}\n" for figure in figures if figure.rest and not figure.is_kept]

@@ -42,3 +42,9 @@ def test_what_does_not_say_where_it_is_from_is_not_kept() -> None:
     assert kept.load() == {}
     kept.save("guarded_read", [READ], "one commit", "2026-11-20")
     assert set(kept.load()) == {"guarded_read"}
+
+
+def test_what_was_not_measured_yet_is_said() -> None:
+    kept.save("guarded_read", [READ], "one commit", "2026-11-20")
+    told = page.write(kept.load().values(), ["memory"]).read_text().splitlines()
+    assert "| memory | not measured yet | | | |" in told
