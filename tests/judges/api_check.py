@@ -19,7 +19,7 @@ _BEYOND_SCHEMA = (
     (422, "give at least one of email, phone, external_ref", "a field that is null asks for nothing"),
     (422, "Text must not contain NUL or unpaired surrogates", "no text column holds them"),
     (422, "a time lies between the years 1970 and 9999", "an offset moves a time over the edge of a year"),
-    (422, "This password", "how easily a password is guessed"),
+    (422, "The password ", "how easily a password is guessed"),
     (422, "This is not the code of this moment.", "a one-time code is right for thirty seconds"),
     (412, "This has changed since you read it", "If-Match names a version that the row does not have"),
     (413, "A body may have 1 MiB at most", "lengths of parts are bounded, and so is their sum"),
