@@ -16,11 +16,12 @@ from typing import Any
 from judges import accepted
 from judges.environment import HERE, tool, version
 from judges.verdict import CannotJudge, Verdict
-from support.hotel import Hotel, Person, expect, found
+from support.hotel import Hotel, Person, expect, found, patiently
 from support.machine import Machine
 from support.newcomer import newcomer
 
 _SEED = int(os.environ.get("KONCI_JUDGE_SEED", "4"))
+_TURNS = 3  # of a round: one that ended its own session, by an id that it was shown, did not reach the rest
 _AWAY = 0.005  # of all requests: a busy machine may let a few down
 _PATIENCE = 900  # seconds for one round on a busy machine
 # What ends the session that asks, or changes what it signs in with: each of these gets a person of its own.
@@ -63,21 +64,32 @@ def _judge(stack: Machine, program: Path, otter: Hotel, heron: Hotel) -> Verdict
     )
     reports = {}
     for one in rounds:
-        # Access tokens live for ten minutes: new ones for each round.
-        people = {"otter": otter.admin, "heron": heron.admin, "agent": newcomer(otter)}
-        _refresh(otter.admin), _refresh(heron.admin)
-        _configure(folder, people, [newcomer(otter, "viewer") for _ in _SELF_ENDING] if one.name == "own" else None)
-        reports[one.name] = _run(stack, program, folder, one)
-        # An agent may well be deleted by its administrator; whoever asks in this round may not.
-        asking = {"agent": ["agent"], "clients": ["otter", "heron"]}.get(one.name, [])
-        if any(people[name].get("/v1/users/me").status_code != 200 for name in asking):
-            raise CannotJudge(f"a session ended during round {one.name}: what came after was never reached")
+        for turn in range(_TURNS):
+            # Access tokens live for ten minutes: new ones for each round.
+            people = {"otter": otter.admin, "heron": heron.admin, "agent": newcomer(otter)}
+            _renew(otter.admin), _renew(heron.admin)
+            _configure(folder, people, [newcomer(otter, "viewer") for _ in _SELF_ENDING] if one.name == "own" else None)
+            reports[f"{one.name} {turn}"] = _run(stack, program, folder, one)
+            # An agent may well be deleted by its administrator; whoever asks in this round may not.
+            asking = {"agent": ["agent"], "clients": ["otter", "heron"]}.get(one.name, [])
+            if all(_is_signed_in(people[name]) for name in asking):
+                break
+        else:
+            raise CannotJudge(f"a session ended in each of {_TURNS} rounds {one.name}: what came after was not reached")
     return _verdict(version(program, "--version"), reports, _answers(folder))
 
 
-def _refresh(person: Person) -> None:
+def _renew(person: Person) -> None:
     body = {"refresh_token": person.session["refresh_token"]}
-    person.session |= expect(person.http.post("/v1/sessions/refresh", json=body), 200).json()
+    answer = patiently(lambda: person.http.post("/v1/sessions/refresh", json=body))
+    if answer.status_code == 200:
+        person.session |= answer.json()
+    else:
+        expect(person.sign_in(), 201)
+
+
+def _is_signed_in(person: Person) -> bool:
+    return patiently(lambda: person.get("/v1/users/me")).status_code == 200
 
 
 def _configure(folder: Path, people: Mapping[str, Person], guinea_pigs: Sequence[Person] | None) -> None:
