@@ -64,15 +64,17 @@ class Stand:
 
     def show(self, touched: Iterable[str]) -> None:
         """Has the parts that are `touched` see the tree as it is now, and those that saw another before."""
-        wanted = self._stale | set(touched)
-        self._stale |= set(touched)
+        touched = set(touched)
+        wanted = self._stale | touched
+        self._stale = wanted
         for part, load in _RECONCILE.items():
             if part in wanted:
                 self._reconcile(part, load)
         restarted = [name for name in (*SERVICES, "keeper") if name in wanted]
         if restarted:
             self._restart(restarted)
-        self._stale = set(touched)
+        # Whatever started beside a mutant may have loaded it, also what only saw the one before.
+        self._stale = {*touched, *restarted} if touched else set()
 
     def settle(self, touched: Iterable[str]) -> None:
         """Before the next one is written: the keeper as it should be takes away the rules that a mutant of it made."""
