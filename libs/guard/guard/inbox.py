@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
@@ -75,6 +75,7 @@ class Consumer:
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         progressed_at = time.monotonic()
+        before: dict[TopicPartition, int] = {}
         while True:
             fetched = await within(_PATIENCE, consumer.getmany(timeout_ms=200, max_records=_BATCH))
             records = [record for batch in fetched.values() for record in batch]
@@ -87,9 +88,13 @@ class Consumer:
                     _log.info("partitions moved before the commit")
                 progressed_at = time.monotonic()
             elif time.monotonic() - progressed_at > _STUCK_AFTER:
-                if await _lag(consumer):
-                    _log.warning("consumer is stuck and is replaced")
+                unread = await _unread(consumer, self._topics)
+                # Who holds a partition has had all of it by now. Who holds none (there are more copies than partitions)
+                # is stuck only if nobody got on since the last look: each replacement halts the whole group.
+                if unread and (consumer.assignment() or unread == before):
+                    _log.warning("consumer is stuck and is replaced", extra={"group": self._purpose})
                     return
+                before = unread
                 progressed_at = time.monotonic()
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
@@ -163,10 +168,14 @@ class Consumer:
         _log.error("dead letter dropped", extra={"origin": headers[0][1].decode(), "cause": type(failed).__name__})
 
 
-async def _lag(consumer: AIOKafkaConsumer) -> bool:
-    assigned = consumer.assignment()
-    ends = await within(5, consumer.end_offsets(list(assigned)))
-    for partition, end in ends.items():
-        if await within(5, consumer.position(partition)) != end:
-            return True
-    return not assigned
+async def _unread(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """Where reading stands in each partition that has more: of its own, or of the group's when it holds none."""
+    own = consumer.assignment()
+    places = own or [TopicPartition(one, at) for one in topics for at in consumer.partitions_for_topic(one) or ()]
+    if not places:
+        return {TopicPartition(topic, 0): 0 for topic in topics}  # not known yet; lastingly so, it is stuck
+    ends = await within(5, consumer.end_offsets(list(places)))
+    begins = await within(5, consumer.beginning_offsets(list(places)))
+    stands = consumer.position if own else consumer.committed
+    read = {place: max(await within(5, stands(place)) or 0, begins[place]) for place in places}
+    return {place: read[place] for place in places if read[place] != ends[place]}
