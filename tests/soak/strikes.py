@@ -14,8 +14,10 @@ from soak.wire import Wire
 
 _BETWEEN = 1.0  # seconds between two kills at least, when several are due
 _DRIVERS = 4
-_WITHIN = 120.0  # seconds for one failpoint to strike, its service's start included
-_WORKLESS = 10.0  # seconds for a copy that may have got only partitions on which no hotel writes
+_WITHIN = 180.0  # seconds for one failpoint to strike, its service's start included
+# Seconds for a copy that may have got only partitions on which no hotel writes: beyond the ten for which Kafka still
+# counts a copy that was killed before it.
+_WORKLESS = 16.0
 
 
 async def kill(stage: Stage) -> None:
