@@ -20,7 +20,8 @@ down: ## Stop every process of the stack; the data stays
 status: ## What runs, and whether it serves
 	@if [ -x $(KONCI) ]; then $(KONCI) status; else echo "nothing is installed: make up"; exit 1; fi
 
-demo: up ## Two hotels, their dialogues, and their access logs
+demo: up ## Two hotels, their dialogues and recordings, and their access logs
+	@deploy/local/install.sh --speech || echo "the recordings of the demo are a tone instead of speech"
 	@$(KONCI) demo
 
 test: install ## All tests, on a stack of their own beside a running one

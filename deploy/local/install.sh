@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks to run the stack: Debian packages, the virtual environment, Kafka's jars.
 # Does nothing, fast, when all is there. Says in one line each what could not be installed, and ends 1 then.
-# Usage: deploy/local/install.sh [--check | --soak]   (--check says what is missing and installs nothing; --soak also
-# installs what steps a process's clock: nothing that runs the stack, so nobody else gets it)
+# Usage: deploy/local/install.sh [--check | --soak | --speech]   (--check says what is missing and installs nothing; --soak
+# also installs what steps a process's clock, --speech what is said in the demo's recordings: nothing that runs the stack)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
@@ -61,6 +61,7 @@ missing_packages() {
     has prometheus || say prometheus
     has setpriv || say util-linux
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
+    [ "${1:-}" != --speech ] || [ -d /usr/share/asterisk/sounds/en_US_f_Allison ] || say asterisk-core-sounds-en-wav
     [ "${1:-}" != --soak ] || ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || say libfaketime
 }
 
@@ -159,8 +160,8 @@ if [ "${1:-}" = --check ]; then
     [ $python_done = yes ] || say "the Python packages are not those of requirements.lock"
     [ ${#packages[@]} = 0 ] && [ $python_done = yes ]
     exit
-elif [ $# -gt 0 ] && [ "$*" != --soak ]; then
-    say "usage: deploy/local/install.sh [--check | --soak]" >&2
+elif [ $# -gt 0 ] && [ "$*" != --soak ] && [ "$*" != --speech ]; then
+    say "usage: deploy/local/install.sh [--check | --soak | --speech]" >&2
     exit 2
 fi
 

@@ -116,6 +116,17 @@ def unexplained(entries: Iterable[Entry], deeds: Sequence[Deed]) -> list[Entry]:
     ]
 
 
+def heard(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
+    """How often each user played each recording to its end, by the entries that tell how a play ended."""
+    return Counter(
+        (entry.actor_id, identifier)
+        for entry in entries
+        if entry.action == "recording:played" and entry.outcome == "allowed"
+        for kind, identifier in entry.resources
+        if kind == "recording"
+    )
+
+
 def plain(entry: Entry) -> dict[str, Any]:
     """The entry as the API gives it, for `--json`."""
     return {

@@ -26,7 +26,7 @@ def trust(ca: str) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, the body read from JSON (`None` when empty), and the entry in the access log."""
+    """What came back: the status, the body (read from JSON, audio as bytes, `None` if empty), its entry in the log."""
 
     status: int
     body: Any
@@ -83,6 +83,8 @@ class Api:
     ) -> Answer:
         """The answer, if its status was expected. Waits out 429 and 503 as `Retry-After` says, up to PATIENCE.
 
+        A `body` of bytes is sent as it is, and `headers` say what it is; any other as JSON.
+
         Raises Failed for any other status, and when nobody answers.
         """
         deadline = time.monotonic() + PATIENCE
@@ -109,8 +111,8 @@ class Api:
         sent = dict(headers or {})
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
-        content = None
-        if body is not None:
+        content = body if isinstance(body, bytes) else None
+        if body is not None and content is None:
             content = json.dumps(body, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json"
         try:
@@ -122,11 +124,17 @@ class Api:
         return _read(response)
 
 
+def _body(response: httpx2.Response) -> Any:
+    media = response.headers.get("Content-Type", "")
+    if media.startswith("audio/"):
+        return response.content
+    return response.json() if "json" in media and response.content else response.text or None
+
+
 def _read(response: httpx2.Response) -> tuple[Answer, float | None]:
-    is_json = "json" in response.headers.get("Content-Type", "")
     answer = Answer(
         status=response.status_code,
-        body=response.json() if is_json and response.content else response.text or None,
+        body=_body(response),
         access_event=response.headers.get("Access-Event"),
         etag=response.headers.get("ETag"),
     )

@@ -5,6 +5,7 @@ It does only what users and a named operator can do, through the gateway; it fai
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from events.uuid7 import uuid7
 from guard.rights import Right
-from konci import access_log, certificate, client, dialogue, hotel, operator, screen
+from konci import access_log, certificate, client, dialogue, hotel, operator, screen, speech
 from konci.access_log import Entry
 from konci.api import Answer, trust
 from konci.failure import Failed
@@ -85,12 +86,17 @@ def _operator(stack: Stack) -> Iterator[certificate.Certificate]:
 
 def _work(stack: Stack, hotels: list[Hotel], count: int) -> None:
     talks, origin = dialogue.load(stack.repo, count * len(hotels))
+    spoken, voice = speech.load()
     now = datetime.now(UTC)
     for number, one in enumerate(hotels):
         screen.say(f"{one.name}: loading {count} dialogues of {origin} as guests, calls and transcripts")
         hotel.load(one, talks[number * count : (number + 1) * count], now)
         screen.say(f"{one.name}: reading some of them")
         hotel.read_some(one)
+        said = spoken[number:]
+        screen.say(f"{one.name}: recording {len(said)} calls with {voice}, playing them and seeking in one")
+        hotel.record(one, said)
+        hotel.listen(one, said)
 
 
 def _trespass(attacker: Hotel, victim: Hotel) -> tuple[str, str]:
@@ -120,10 +126,12 @@ def _look_as_operator(stack: Stack, who: certificate.Certificate, one: Hotel) ->
 def _settled_log(one: Hotel, since: datetime, looks: list[str]) -> list[Entry]:
     screen.say(f"{one.name}: its admin reads the access log until all {len(one.deeds)} accesses are in it")
     wanted = {*(deed.event_id for deed in one.deeds), *looks}
+    played = Counter(one.plays)
     deadline = time.monotonic() + LOG_SECONDS
     while True:
         entries, _ = access_log.read(one.admin.api, since)
-        if wanted <= {entry.event_id for entry in entries} or time.monotonic() > deadline:
+        is_whole = wanted <= {entry.event_id for entry in entries} and access_log.heard(entries) == played
+        if is_whole or time.monotonic() > deadline:
             return entries
         time.sleep(_POLL_SECONDS)
 
@@ -138,6 +146,8 @@ def _verify(hotels: list[Hotel], logs: list[list[Entry]], attempts: list[tuple[s
             found += [f"{entry.action} {entry.event_id} is in the log, but nobody did it" for entry in extra]
         if _attempt(entries, foreign) != _attempt(entries, absent):
             found.append("the entries of the attempts tell whether the guest exists")
+        if access_log.heard(entries) != Counter(one.plays):
+            found.append("the log does not tell how each play ended")
         others = {user_id for other in hotels if other is not one for user_id in other.roles}
         found += [f"{entry.event_id} shows another hotel's user" for entry in entries if entry.actor_id in others]
         wrong += [f"{one.name}: {what}" for what in found]

@@ -1,14 +1,18 @@
 """A hotel as the demo plays one: a client of the platform with an admin, an agent, and its guests' dialogues."""
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ssl import SSLContext
 
+from konci import speech
 from konci.access_log import Deed
 from konci.api import Api
 from konci.dialogue import Dialogue, call_body, guest_body, transcript_body
+from konci.failure import Failed
 from konci.internal import Desk
 from konci.member import Member
 
@@ -17,7 +21,7 @@ PLAN = "business"
 
 @dataclass(slots=True)
 class Hotel:
-    """One client with its two users; `guests` and `calls` are the ids of what its agent loaded, in order."""
+    """One client with its two users; `guests`, `calls` and `recordings` are the ids of what its agent loaded."""
 
     name: str
     client_id: str
@@ -25,6 +29,8 @@ class Hotel:
     agent: Member
     guests: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    recordings: list[str] = field(default_factory=list)
+    plays: list[tuple[str, str]] = field(default_factory=list)  # user and recording, one for each answer with audio
 
     @property
     def deeds(self) -> list[Deed]:
@@ -111,6 +117,41 @@ def read_some(hotel: Hotel) -> None:
     # The same guest again, by somebody else: two entries, not one.
     admin.do("guest:read", "GET", f"/v1/guests/{hotel.guests[0]}", resource=hotel.guests[0])
     admin.do("call:list", "GET", f"/v1/calls?guest_id={hotel.guests[0]}", resource=hotel.calls[0])
+
+
+def record(hotel: Hotel, spoken: Sequence[bytes]) -> None:
+    """One recording for each of the first calls, with its digest (RFC 9530), stored by the hotel's agent."""
+    for call_id, audio in zip(hotel.calls, spoken, strict=False):
+        digest = base64.b64encode(hashlib.sha256(audio).digest()).decode()
+        said = {"Content-Type": speech.TYPE, "Content-Digest": f"sha-256=:{digest}:"}
+        path = f"/v1/calls/{call_id}/recordings"
+        stored = hotel.agent.do(
+            "recording:create", "POST", path, body=audio, headers=said, expect=(201,), key=_new_key()
+        ).body
+        if stored["sha256"] != hashlib.sha256(audio).hexdigest():
+            raise Failed(f"recording {stored['id']} is not what was sent", "report this: it is a defect")
+        hotel.recordings.append(stored["id"])
+
+
+def listen(hotel: Hotel, spoken: Sequence[bytes]) -> None:
+    """Each recording is played whole by the agent, and the first from its middle by the admin, as a player seeks."""
+    for recording_id, audio in zip(hotel.recordings, spoken, strict=True):
+        _play(hotel, hotel.agent, recording_id, audio)
+    middle = len(spoken[0]) // 2
+    for first, last in ((middle, middle + 65_535), (2**20 - 1_000, 2**20 + 1_000), (len(spoken[0]) - 500, None)):
+        _play(hotel, hotel.admin, hotel.recordings[0], spoken[0], (first, last))
+
+
+def _play(hotel: Hotel, who: Member, recording_id: str, audio: bytes, part: tuple[int, int | None] = (0, None)) -> None:
+    first, last = part
+    is_whole = part == (0, None)
+    asked = {} if is_whole else {"Range": f"bytes={first}-{'' if last is None else last}"}
+    path = f"/v1/recordings/{recording_id}/audio"
+    expect = (200,) if is_whole else (206,)
+    played = who.do("recording:play", "GET", path, headers=asked, expect=expect, resource=recording_id).body
+    if played != audio[first : None if last is None else last + 1]:
+        raise Failed(f"recording {recording_id} does not play what was recorded", "report this: it is a defect")
+    hotel.plays.append((who.user_id, recording_id))
 
 
 def _new_key() -> str:

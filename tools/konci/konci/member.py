@@ -5,6 +5,7 @@ Password and secret live in this process's memory only.
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,14 +87,15 @@ class Member:
         expect: tuple[int, ...] = (200,),
         resource: str | None = None,
         outcome: str = "allowed",
+        headers: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> Answer:
         """One access to customer data, kept in `deeds`. Raises Failed when the answer names no entry of the access log.
 
         `resource` is the id that the entry must name; without it, the `id` of the answer, if it has one.
         """
-        headers = {} if key is None else {"Idempotency-Key": key}
-        answer = self.api.ask(method, path, body=body, expect=expect, headers=headers)
+        sent = {**(headers or {}), **({} if key is None else {"Idempotency-Key": key})}
+        answer = self.api.ask(method, path, body=body, expect=expect, headers=sent)
         if answer.access_event is None:
             # API.md: an answer with data and no such header is a defect of the platform.
             raise Failed(f"{method} {path} was answered without an Access-Event header", "report this: it is a defect")
