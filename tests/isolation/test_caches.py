@@ -46,18 +46,19 @@ def test_the_same_idempotency_key(books: tuple[Book, Book], probes: Probes) -> N
         if not takes:
             continue
         once = {"Idempotency-Key": f"same-{uuid4()}"}
-        body = books[0].body(route)
-        mine, theirs = (as_of(book.ask(route), body=body).by_owner(headers=once) for book in books)
+        ask = books[0].ask(route)
+        body = ask.body
+        mine, theirs = (one.by_owner(headers=once) for one in (ask, as_of(books[1].ask(route), body=body)))
         holds = mine.status_code == theirs.status_code == 201 and mine.json()["id"] != theirs.json()["id"]
         probes.denied("another client's answer by its key", holds, theirs.text, route=route.title)
-        other = as_of(books[0].ask(route), body=body).send(books[0].hotel.agent, headers=once)
+        other = ask.send(books[0].hotel.agent, headers=once)
         holds = other.status_code == 201 and other.json()["id"] != mine.json()["id"]
         probes.denied("a colleague's answer by its key", holds, other.text, route=route.title)
-        again = as_of(books[0].ask(route), body=body).by_owner(headers=once)
+        again = ask.by_owner(headers=once)
         probes.allowed(
             "one's own answer again", again.json().get("id") == mine.json()["id"], again.text, on=route.title
         )
-        bent = as_of(books[0].ask(route), body=books[0].body(route)).by_owner(headers=once)
+        bent = as_of(ask, body=books[0].body(route)).by_owner(headers=once)
         is_same = books[0].body(route) == body
         probes.denied(
             "one's own key for another body", is_same or bent.status_code == 409, bent.text, route=route.title
