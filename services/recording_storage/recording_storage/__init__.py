@@ -1,0 +1,1 @@
+"""Encrypted audio of calls: stored in two zones, played with seeking, kept as long as promised."""
