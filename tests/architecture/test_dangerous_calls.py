@@ -12,8 +12,10 @@ REFUSED_MODULES = {
     "pickle", "marshal", "shelve", "dill", "jsonpickle", "xml", "lxml", "ctypes", "cffi", "random", "jinja2", "mako",
     "smtplib", "ldap", "ldap3", "telnetlib", "ftplib", "urllib.request", "requests", "aiohttp",
 }  # fmt: skip
-# Every name that ciphers, signs, hashes or reads keys: AES-GCM, HKDF, SHA-256, Argon2id, EdDSA, ECDSA, RFC 6238.
+# Every name that ciphers, signs, hashes or reads keys: AES-GCM, Cobblestone-256 (AES-GCM in chunks), HKDF, SHA-256,
+# Argon2id, EdDSA, ECDSA, RFC 6238.
 CRYPTOGRAPHY = {
+    "cryptography.cobblestone.Cobblestone256Decryptor", "cryptography.cobblestone.Cobblestone256Encryptor",
     "cryptography.x509", "cryptography.x509.oid.ExtendedKeyUsageOID", "cryptography.x509.oid.NameOID",
     "cryptography.exceptions.InvalidTag", "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
     "cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.hashes.SHA256",
