@@ -76,9 +76,7 @@ async def prune_tombstones(connection: Connection, days: int) -> None:
         """-- every client: that something is gone is kept no longer than it can matter
            DELETE FROM tombstone t
             WHERE t.noted_at < clock_timestamp() - make_interval(days => $1)
-              AND NOT EXISTS (SELECT
-                                FROM recording r
-                               WHERE r.client_id = t.client_id
-                                 AND CASE t.kind WHEN 'call' THEN r.call_id ELSE r.guest_id END = t.subject_id)""",
+              AND NOT EXISTS (SELECT FROM recording r WHERE r.client_id = t.client_id AND r.call_id = t.subject_id)
+              AND NOT EXISTS (SELECT FROM recording r WHERE r.client_id = t.client_id AND r.guest_id = t.subject_id)""",
         days,
     )

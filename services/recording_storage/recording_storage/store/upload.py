@@ -31,13 +31,15 @@ async def end_upload(access: Access, recording_id: UUID) -> Record | None:
     )
 
 
-async def abandon_upload(access: Access, recording_id: UUID) -> bool:
-    """Gives up an upload: its objects are swept. False when it has ended already, one way or the other."""
+async def abandon_upload(access: Access, recording_id: UUID, silent_seconds: float = 0.0) -> bool:
+    """Gives up an upload that has been silent for so long: its objects are swept. False when there is no such one."""
     found = await access.fetchrow(
         """UPDATE upload SET state = 'abandoned'
             WHERE client_id = $1 AND recording_id = $2 AND state = 'running'
+              AND beat_at <= clock_timestamp() - make_interval(secs => $3)
         RETURNING call_id, guest_id""",
         recording_id,
+        silent_seconds,
     )
     if found is None:
         return False
