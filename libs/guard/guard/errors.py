@@ -100,6 +100,16 @@ class WrongMedia(Problem):
     status, kind, title = 415, "wrong-media", "The media type is not supported"
 
 
+class Unsatisfiable(Problem):
+    """416: no part of the resource, whose `length` is in bytes, is what was asked for (RFC 9110, 15.5.17)."""
+
+    status, kind, title = 416, "unsatisfiable", "There is no such part of this"
+
+    def __init__(self, length: int, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.headers = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
+
+
 class Invalid(Problem):
     """422: well-formed and wrong; `errors` are (JSON pointer, detail) pairs that never quote the input."""
 
