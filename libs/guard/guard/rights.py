@@ -42,9 +42,7 @@ class Right(StrEnum):
 OF_PLATFORM: frozenset[Right] = frozenset({Right.CLIENT_CREATE, Right.CLIENT_LIST})
 
 # What is known of a recording, and not its audio (API.md: a viewer reads and does not listen).
-_READS = frozenset(
-    {Right.GUEST_READ, Right.CALL_READ, Right.TRANSCRIPT_READ, Right.RECORDING_READ, Right.SESSION_OWN}
-)
+_READS = frozenset({Right.GUEST_READ, Right.CALL_READ, Right.TRANSCRIPT_READ, Right.RECORDING_READ, Right.SESSION_OWN})
 _AGENT = _READS | {
     Right.GUEST_WRITE,
     Right.GUEST_DELETE,

@@ -21,4 +21,5 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.equip(api)
             yield
 
-    return http.app("tenant_data", [router], lifespan=run)
+    # It asks for its caller whether a call is there, before it takes the call's audio.
+    return http.app("tenant_data", [router], lifespan=run, relays=frozenset({"recording_storage"}))
