@@ -4,6 +4,7 @@ CREATE TABLE recording (
     recording_id uuid        NOT NULL,
     call_id      uuid        NOT NULL,
     guest_id     uuid,
+    assigned_at  timestamptz,                                  -- when its call became that guest's, if that was told
     bytes        bigint      NOT NULL CHECK (bytes > 0),
     sha256       bytea       NOT NULL CHECK (length(sha256) = 32),
     content_type text        NOT NULL CHECK (content_type IN ('audio/wav', 'audio/ogg', 'audio/mpeg', 'audio/flac')),
@@ -38,8 +39,9 @@ GRANT SELECT, INSERT, DELETE ON recording_key TO recording_storage_request;
 -- of its own client. `bytes` is for comparing the zones; digest and media type are not its business.
 CREATE POLICY every_client ON recording FOR SELECT TO recording_storage_job USING (true);
 CREATE POLICY every_client_changed ON recording FOR UPDATE TO recording_storage_job USING (true) WITH CHECK (true);
-GRANT SELECT (client_id, recording_id, call_id, guest_id, bytes, held_at, is_degraded, created_at),
-    UPDATE (guest_id, is_degraded) ON recording TO recording_storage_job;
+GRANT SELECT (client_id, recording_id, call_id, guest_id, bytes, assigned_at, held_at, is_degraded,
+        created_at),
+    UPDATE (guest_id, assigned_at, is_degraded) ON recording TO recording_storage_job;
 
 -- Rewrapping, as guard's own of data keys: the wrapped form alone, which no role of the database can open.
 CREATE POLICY every_client ON recording_key FOR SELECT TO recording_storage_job USING (true);

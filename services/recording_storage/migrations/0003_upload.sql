@@ -5,6 +5,7 @@ CREATE TABLE upload (
     recording_id uuid        NOT NULL,
     call_id      uuid        NOT NULL,
     guest_id     uuid,
+    assigned_at  timestamptz,
     state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'abandoned')),
     beat_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (client_id, recording_id)
@@ -13,7 +14,7 @@ CREATE INDEX upload_of_call ON upload (client_id, call_id);
 CALL guard.protect('upload', 'recording_storage_request');
 GRANT SELECT, INSERT, DELETE, UPDATE (state) ON upload TO recording_storage_request;
 CREATE POLICY every_client ON upload TO recording_storage_job USING (true) WITH CHECK (true);
-GRANT SELECT, DELETE, UPDATE (guest_id, beat_at) ON upload TO recording_storage_job;
+GRANT SELECT, DELETE, UPDATE (guest_id, assigned_at, beat_at) ON upload TO recording_storage_job;
 
 -- Calls and guests that are gone, from tenant_data's events. Their recordings are due, at once or when a hold is lifted,
 -- and an upload that was on its way for such a call is refused at its end.

@@ -31,7 +31,7 @@ class Recording(BaseModel):
 class Why(Body):
     """Why a legal hold is placed or lifted: it stands in the access log, and nowhere else."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Statements on what tenant_data told about calls and guests. The job role writes it, from events."""
 
+from datetime import datetime
 from uuid import UUID
 
 from guard.access import Access
@@ -33,26 +34,33 @@ async def bury_guest(connection: Connection, client_id: UUID, guest_id: UUID) ->
     )
 
 
-async def assign_call(connection: Connection, client_id: UUID, call_id: UUID, guest_id: UUID | None) -> None:
-    """The call is this guest's now, or nobody's; so is what is recorded of it, and what is on its way."""
+async def assign_call(
+    connection: Connection, client_id: UUID, call_id: UUID, guest_id: UUID | None, at: datetime
+) -> None:
+    """The call is this guest's since `at`, or nobody's; so is what is recorded of it, and what is on its way.
+
+    Older news changes nothing: events may come again.
+    """
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('|', 'call', $1::uuid, $2::uuid), 0))",
         client_id,
         call_id,
     )
     await connection.execute(
-        """UPDATE upload SET guest_id = $3
-            WHERE client_id = $1 AND call_id = $2""",
+        """UPDATE upload SET guest_id = $3, assigned_at = $4
+            WHERE client_id = $1 AND call_id = $2 AND (assigned_at IS NULL OR assigned_at <= $4)""",
         client_id,
         call_id,
         guest_id,
+        at,
     )
     await connection.execute(
-        """UPDATE recording SET guest_id = $3
-            WHERE client_id = $1 AND call_id = $2""",
+        """UPDATE recording SET guest_id = $3, assigned_at = $4
+            WHERE client_id = $1 AND call_id = $2 AND (assigned_at IS NULL OR assigned_at <= $4)""",
         client_id,
         call_id,
         guest_id,
+        at,
     )
 
 

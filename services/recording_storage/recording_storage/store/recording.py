@@ -1,6 +1,7 @@
 """Statements on recordings. What is over is not there: expired, or its call gone, unless a hold keeps it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -10,15 +11,18 @@ from recording_storage.key import NewKey
 from recording_storage.recording import RESOURCE, RecordingRow
 
 
-async def insert_recording(access: Access, row: RecordingRow, key: NewKey, *, is_degraded: bool) -> None:
+async def insert_recording(
+    access: Access, row: RecordingRow, key: NewKey, *, assigned_at: datetime | None, is_degraded: bool
+) -> None:
     """A new recording with its key; from this commit on it is there."""
     await access.execute(
-        """INSERT INTO recording (client_id, recording_id, call_id, guest_id, bytes, sha256, content_type, duration_ms,
-                                  is_degraded, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+        """INSERT INTO recording (client_id, recording_id, call_id, guest_id, assigned_at, bytes, sha256, content_type,
+                                  duration_ms, is_degraded, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
         row.recording_id,
         row.call_id,
         row.guest_id,
+        assigned_at,
         row.bytes,
         row.sha256,
         row.content_type,
@@ -81,6 +85,32 @@ async def find_wrapped_key(access: Access, recording_id: UUID) -> str:
         access.missed(RESOURCE, recording_id)
     wrapped: str = record["wrapped"]
     return wrapped
+
+
+async def length_of(access: Access, recording_id: UUID) -> int:
+    """Bytes of its audio, also of one that is over and not yet removed. Raises NotFound."""
+    record = await access.fetchrow(
+        """SELECT bytes, guest_id
+             FROM recording
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+    )
+    if record is None:
+        access.missed(RESOURCE, recording_id)
+    access.touch(RESOURCE, recording_id, record["guest_id"])
+    length: int = record["bytes"]
+    return length
+
+
+async def is_there(access: Access, recording_id: UUID) -> bool:
+    """Whether its key still is: without it, that its objects are gone is as it should be."""
+    found = await access.fetchrow(
+        """SELECT key_id
+             FROM recording_key
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+    )
+    return found is not None
 
 
 async def lock_recording(access: Access, recording_id: UUID) -> RecordingRow:

@@ -26,7 +26,7 @@ async def end_upload(access: Access, recording_id: UUID) -> Record | None:
     return await access.fetchrow(
         """DELETE FROM upload
             WHERE client_id = $1 AND recording_id = $2 AND state = 'running'
-        RETURNING call_id, guest_id""",
+        RETURNING call_id, guest_id, assigned_at""",
         recording_id,
     )
 
