@@ -101,13 +101,13 @@ class WrongMedia(Problem):
 
 
 class Unsatisfiable(Problem):
-    """416: no part of the resource, whose `length` is in bytes, is what was asked for (RFC 9110, 15.5.17)."""
+    """416: no one range of what has `length` bytes; `Content-Range` says how many there are (RFC 9110, 15.5.17)."""
 
-    status, kind, title = 416, "unsatisfiable", "There is no such part of this"
+    status, kind, title = 416, "unsatisfiable", "The range is not to be had"
 
     def __init__(self, length: int, detail: str | None = None) -> None:
         super().__init__(detail)
-        self.headers = {"Content-Range": f"bytes */{length}", "Accept-Ranges": "bytes"}
+        self.headers = {"Content-Range": f"bytes */{length}"}
 
 
 class Invalid(Problem):
