@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -37,7 +36,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             wounded = Wounded()
             zones = zone.open_zones(await _zones(settings, parts.vault), wounded.note)
             keys = Keys(parts.vault, settings.service, lifetime=settings.key_cache_seconds)
-            copies_kept = max(timedelta(hours=settings.snapshots_kept_hours), timedelta(days=settings.backups_kept_days))
+            copies_kept = settings.copies_kept()
             sweep = Sweep(settings.sweep_every_seconds, settings.upload_silent_seconds, copies_kept)
             healer = Healer(parts.door, zones, keys, wounded)
             heartbeat = Heartbeat()
@@ -49,9 +48,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(heartbeat.run(jobs), "heartbeat")
             parts.background(sweep.run(parts.door, zones), "sweep")
             parts.background(healer.run(), "healer")
-            parts.background(
-                comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison"
-            )
+            parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
             calls = Calls(tenant_data, settings.tenant_data)
             api.state.archive = Archive(

@@ -27,6 +27,7 @@ class Calls:
         if answer.status_code == httpx2.codes.FORBIDDEN:
             raise errors.Forbidden("call:read")
         if not answer.is_success:
-            raise _REFUSALS.get(answer.status_code, errors.Unavailable)()
+            refusal = _REFUSALS.get(answer.status_code, errors.Unavailable)
+            raise refusal
         guest_id = answer.json()["guest_id"]
         return None if guest_id is None else UUID(guest_id)

@@ -45,7 +45,7 @@ async def compare(
     jobs: Pool, zones: Zones, healer: Healer, wounded: Wounded, orphaned_before: datetime
 ) -> list[Difference]:
     """What differs; it is healed after this, and what nobody owns is erased. Raises Unavailable."""
-    found = []
+    found: list[Difference] = []
     async for difference in healing.differences(zones, _expected(jobs), healer.is_known, orphaned_before):
         if len(found) < _PAGE:  # to be told; each is counted
             found.append(difference)

@@ -1,4 +1,4 @@
-"""The uploads that this process is working on: each says every few seconds that it is alive. What is silent is swept."""
+"""The uploads that this process works on: each says every few seconds that it is alive. What is silent is swept."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A legal hold: what it is on stays, whatever becomes of its call, its guest and its time. Why, is in the access log."""
+"""A legal hold: what it is on stays, whatever becomes of its call, guest and time. Why, is in the access log alone."""
 
 from dataclasses import replace
 from uuid import UUID

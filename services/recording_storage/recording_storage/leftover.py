@@ -1,4 +1,4 @@
-"""What uploads leave that did not become recordings: refused, cut, or of a process that was killed. Nothing of it stays."""
+"""What uploads leave that did not become recordings: refused, cut, or of a killed process. Nothing of it stays."""
 
 from uuid import UUID
 

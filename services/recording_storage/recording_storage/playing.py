@@ -50,7 +50,7 @@ class Order:
     @property
     def span(self) -> Span:
         """The bytes to be sent."""
-        return self.part or Span(0, self.row.bytes - 1)
+        return self.part or Span(0, self.row.length - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ async def admit(archive: Archive, door: Entry, caller: Caller, recording_id: UUI
         row = await store.find_recording(access, recording_id)
         wrapped = await store.find_wrapped_key(access, recording_id)
         try:
-            part = wanted(asked.part, asked.if_range, row.etag, row.bytes)
+            part = wanted(asked.part, asked.if_range, row.etag, row.length)
             await archive.keys.sealer(caller.client_id, recording_id, wrapped)
         except errors.Unsatisfiable as wrong:
             # The answer tells how long the recording is: an access, if not to a byte of it.
@@ -86,11 +86,11 @@ def headers(row: RecordingRow, part: Span | None) -> dict[str, str]:
     told = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
-        "Content-Length": str(row.bytes if part is None else part.length),
+        "Content-Length": str(row.length if part is None else part.length),
         "Content-Type": row.content_type,
         "ETag": row.etag,
     }
-    return told if part is None else {**told, "Content-Range": part.content_range(row.bytes)}
+    return told if part is None else {**told, "Content-Range": part.content_range(row.length)}
 
 
 class Playing(Response):
@@ -101,9 +101,7 @@ class Playing(Response):
         self._archive = archive
         self._door = door.door
         self._order = order
-        self._reader = Reader(
-            archive.zones, archive.keys, order.caller.client_id, order.row, order.wrapped, order.span
-        )
+        self._reader = Reader(archive.zones, archive.keys, order.caller.client_id, order.row, order.wrapped)
         self._sent = 0
         self._fault: Exception | None = None
         self._ending = Ending(order.admission, self._record)
@@ -111,14 +109,14 @@ class Playing(Response):
     async def begin(self) -> None:
         """Has the first segment. Raises Unavailable, or Problem when it is damaged in both zones; that is the end."""
         try:
-            await self._reader.begin()
+            await self._reader.begin(self._order.span)
         except BaseException as broken:
             await self._break(broken)
             if isinstance(broken, Lost):
                 raise errors.Problem("This recording is damaged; whoever looks after it has been told.") from broken
             raise
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Sends it. A server that gets less than was announced closes the connection."""
         leaving = asyncio.ensure_future(_left(receive))
         try:
@@ -140,7 +138,7 @@ class Playing(Response):
     async def _play(self, send: Send, leaving: "asyncio.Future[None]") -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         left = self._order.span.length
-        async for plain in self._reader.read():
+        async for plain in self._reader.read(self._order.span):
             if await self._archive.revocations.is_revoked(_claims(self._order.caller)):
                 raise _Over
             for piece in _pieces(plain):

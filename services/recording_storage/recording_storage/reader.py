@@ -15,30 +15,29 @@ from recording_storage.zone import Zones
 
 
 class Reader:
-    """Reads one span of one recording."""
+    """Reads one recording for one listener."""
 
-    def __init__(self, zones: Zones, keys: Keys, client_id: UUID, row: RecordingRow, wrapped: str, part: Span) -> None:
+    def __init__(self, zones: Zones, keys: Keys, client_id: UUID, row: RecordingRow, wrapped: str) -> None:
         self._zones = zones
         self._keys = keys
         self._place = (client_id, row.recording_id)
         self._wrapped = wrapped
-        self._last = segment.count(row.bytes) - 1
-        self._part = part
+        self._last = segment.count(row.length) - 1
         self._next: asyncio.Task[bytes] | None = None
 
-    async def begin(self) -> None:
-        """Fetches the first segment, so that what cannot be had is known before the answer begins. Raises as `read`."""
-        self._next = asyncio.ensure_future(self._open(span.segments(self._part)[0]))
+    async def begin(self, part: Span) -> None:
+        """Fetches its first segment, so that what cannot be had is known before the answer begins. Raises as `read`."""
+        self._next = asyncio.ensure_future(self._open(span.segments(part)[0]))
         await asyncio.shield(self._next)
 
-    async def read(self) -> AsyncIterator[memoryview]:
+    async def read(self, part: Span) -> AsyncIterator[memoryview]:
         """The span, segment by segment. Raises Lost, Unavailable, and NotFound when its client's key is destroyed."""
-        first, last = span.segments(self._part)
+        first, last = span.segments(part)
         for number in range(first, last + 1):
             fetched = self._next or asyncio.ensure_future(self._open(number))
             plain = await fetched
             self._next = asyncio.ensure_future(self._open(number + 1)) if number < last else None
-            yield memoryview(plain)[span.piece(self._part, number)]
+            yield memoryview(plain)[span.piece(part, number)]
 
     async def close(self) -> None:
         """Lets go of what was fetched in advance."""

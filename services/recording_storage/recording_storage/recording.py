@@ -41,7 +41,7 @@ class RecordingRow:
     recording_id: UUID
     call_id: UUID
     guest_id: UUID | None
-    bytes: int
+    length: int  # bytes of audio
     sha256: bytes
     content_type: ContentType
     duration_ms: int
@@ -61,7 +61,7 @@ def reveal(row: RecordingRow) -> Recording:
     return Recording(
         id=row.recording_id,
         call_id=row.call_id,
-        bytes=row.bytes,
+        bytes=row.length,
         sha256=row.sha256.hex(),
         content_type=row.content_type,
         duration_ms=row.duration_ms,

@@ -43,7 +43,7 @@ class _EndedBefore(Exception):
 
 
 async def remove(archive: Archive, door: Entry, caller: Caller, recording_id: UUID) -> Receipt:
-    """Destroys the recording's key for a caller. Raises NotFound, and Conflict under a legal hold, which is recorded."""
+    """Destroys the recording's key for a caller. Raises NotFound, and Conflict under a legal hold, which is logged."""
     by = f"{caller.kind} {caller.id}"
     try:
         async with door.open(caller, Action.RECORDING_DELETE) as access:

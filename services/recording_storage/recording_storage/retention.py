@@ -1,7 +1,7 @@
 """Deletes recordings that are due: their time is over, or their call or guest is gone. A hold is stronger than each.
 
-Who has some is asked as the job role, which sees no content; each deletion then goes through the door of its own client,
-so that it stands in that client's log like anybody else's. Never across clients in one transaction.
+Who has some is asked as the job role, which sees no content; each deletion then goes through the door of its own
+client, so that it stands in that client's log like anybody else's. Never across clients in one transaction.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

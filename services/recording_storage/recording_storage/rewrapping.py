@@ -1,4 +1,4 @@
-"""Recordings' keys follow their client's key: what an older version of it wrapped is wrapped again by the newest (02.1).
+"""Recordings' keys follow their client's key: what an older version of it wrapped is wrapped anew by the newest (02.1).
 
 Moves no plaintext and touches no object. Cut short at any point, the next run goes on; it never deletes a key.
 """
@@ -51,7 +51,8 @@ async def rewrap(jobs: Pool, vault: Vault, service: str) -> int:
         async with database.translate(), jobs.acquire() as connection:
             old[client_id] = await store.count_older(connection, client_id, newest)
     left.set(sum(old.values()))
-    return sum([await _follow(jobs, vault, service, client_id, turned[client_id]) for client_id in old if old[client_id]])
+    behind = [client_id for client_id, count in old.items() if count]
+    return sum([await _follow(jobs, vault, service, client_id, turned[client_id]) for client_id in behind])
 
 
 async def _newest(vault: Vault, service: str, client_id: UUID, oldest: int) -> int:

@@ -62,9 +62,7 @@ async def create_recording(
     once: IdempotencyKey = None,
     content_digest_field: Annotated[str | None, Header(alias="Content-Digest")] = None,
 ) -> Recording:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in TYPES:
-        raise errors.WrongMedia
+    media = upload.media_type(request.headers.get("content-type", ""))
     digest = content_digest.announced(content_digest_field)
     try:
         guest_id = await archive.calls.guest_of(call_id, http.on_behalf(request))

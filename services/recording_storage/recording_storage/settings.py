@@ -1,5 +1,6 @@
 """What this service is told by its environment: every service's settings, its zones and its pace. Never a secret."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from guard.settings import Settings as GuardSettings
@@ -20,3 +21,7 @@ class Settings(GuardSettings):
     compare_every_seconds: float = 3600.0  # both zones with the database
     snapshots_kept_hours: float = 48.0  # of OpenBao (DESIGN 4.7)
     backups_kept_days: float = 30.0  # of the databases
+
+    def copies_kept(self) -> timedelta:
+        """How long after its deletion a key's row may still be in a backup or a snapshot."""
+        return max(timedelta(hours=self.snapshots_kept_hours), timedelta(days=self.backups_kept_days))

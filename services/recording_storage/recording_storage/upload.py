@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from typing import cast, get_args
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,7 @@ from guard.idempotency import Earlier
 from guard.identity import Caller
 from recording_storage import content_digest
 from recording_storage.archive import Archive
+from recording_storage.audio import NotAudio
 from recording_storage.key import NewKey
 from recording_storage.recording import RESOURCE, ContentType, Recording, RecordingRow, reveal
 from recording_storage.segment import Sealer
@@ -57,6 +59,15 @@ class EndedOtherwise(Exception):
     """The upload was not running any more: committed, or given up by somebody else."""
 
 
+def media_type(field: str) -> ContentType:
+    """What `Content-Type` says that the body is. Raises WrongMedia for what is not stored here."""
+    media = field.partition(";")[0].strip().lower()
+    for known in get_args(ContentType):
+        if media == known:
+            return cast("ContentType", known)
+    raise errors.WrongMedia
+
+
 async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIterable[bytes]) -> Recording:
     """Stores a recording and answers what is known of it.
 
@@ -74,7 +85,7 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
     )
     with archive.heartbeat.of(client_id, recording_id):
         try:
-            written = await writer.write(pieces)
+            written = await _written(writer, pieces)
             content_digest.require(order.digest, written.sha256)
             return await _keep(door, order, recording_id, key, written)
         except BaseException as broken:
@@ -83,6 +94,13 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
             raise
         finally:
             archive.wake_sweep()
+
+
+async def _written(writer: Writer, pieces: AsyncIterable[bytes]) -> Written:
+    try:
+        return await writer.write(pieces)
+    except NotAudio as other:
+        raise errors.Invalid([("/", other.detail)], other.detail) from other
 
 
 async def _keep(door: Entry, order: Order, recording_id: UUID, key: NewKey, written: Written) -> Recording:
@@ -100,7 +118,7 @@ async def _keep(door: Entry, order: Order, recording_id: UUID, key: NewKey, writ
         if ended is None:
             raise errors.Unavailable("The upload stood still for too long and was given up; send it again.")
         row = RecordingRow(
-            recording_id, order.call_id, ended["guest_id"], written.bytes, written.sha256, order.content_type,
+            recording_id, order.call_id, ended["guest_id"], written.length, written.sha256, order.content_type,
             written.duration_ms, access.now, None, await recording_store.days_kept(access),
         )  # fmt: skip
         await recording_store.insert_recording(

@@ -14,12 +14,14 @@ from recording_storage.audio import Examiner
 from recording_storage.segment import SEGMENT, Sealer
 from recording_storage.zone import Zones
 
+_LOOK = 2**16  # bytes that the examiner gets at once: it keeps a copy of them
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What is known of audio once all of it is stored."""
 
-    bytes: int
+    length: int  # bytes
     sha256: bytes
     duration_ms: int
     is_degraded: bool  # one zone lacks a part of it
@@ -35,7 +37,7 @@ class Writer:
         self._examiner = Examiner(media_type)
         self._digest = hashlib.sha256()
         self._filling = bytearray()
-        self._bytes = 0
+        self._length = 0
         self._number = 0
         self._is_degraded = False
         self._storing: asyncio.Task[None] | None = None
@@ -48,7 +50,7 @@ class Writer:
             await self._pass_on(is_last=True)
             await self._stored()
         duration_ms = self._examiner.finish()
-        return Written(self._bytes, self._digest.digest(), duration_ms, self._is_degraded)
+        return Written(self._length, self._digest.digest(), duration_ms, self._is_degraded)
 
     async def rest(self) -> None:
         """Waits until nothing is being stored any more, whatever came of it: only then may it be swept."""
@@ -67,7 +69,7 @@ class Writer:
     async def _pass_on(self, *, is_last: bool) -> None:
         await self._stored()  # the one before
         plain, self._filling = bytes(self._filling), bytearray()
-        self._bytes += len(plain)
+        self._length += len(plain)
         self._storing = asyncio.create_task(self._store(self._number, plain, is_last=is_last))
         self._number += 1
 
@@ -84,6 +86,8 @@ class Writer:
         self._is_degraded = self._is_degraded or len(held) < len(self._zones.names)
 
     def _seal(self, number: int, plain: bytes, *, is_last: bool) -> bytes:
-        self._examiner.feed(plain)
+        view = memoryview(plain)
+        for start in range(0, len(view), _LOOK):
+            self._examiner.feed(bytes(view[start : start + _LOOK]))
         self._digest.update(plain)
         return self._sealer.seal(number, plain, is_last=is_last)

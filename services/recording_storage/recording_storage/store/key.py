@@ -1,4 +1,4 @@
-"""Statements on recordings' keys as a rewrap sees them: wrapped, by the version of the client's key that wrapped them."""
+"""Statements on recordings' keys as a rewrap sees them: wrapped, with the version of the client's key that did it."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -23,7 +23,7 @@ async def insert_recording(
         row.call_id,
         row.guest_id,
         assigned_at,
-        row.bytes,
+        row.length,
         row.sha256,
         row.content_type,
         row.duration_ms,
@@ -55,8 +55,8 @@ async def days_kept(access: Access) -> int | None:
 async def find_recording(access: Access, recording_id: UUID) -> RecordingRow:
     """The recording. Raises NotFound, the same for a foreign, an absent and an expired one (invariant 12)."""
     record = await access.fetchrow(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes, r.sha256, r.content_type, r.duration_ms, r.created_at,
-                  r.held_at, c.recordings_days
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
              FROM recording r
              LEFT JOIN client c ON c.client_id = r.client_id
             WHERE r.client_id = $1 AND r.recording_id = $2
@@ -128,8 +128,8 @@ async def lock_recording(access: Access, recording_id: UUID) -> RecordingRow:
 async def list_recordings(access: Access, before: UUID, limit: int) -> list[RecordingRow]:
     """The newest `limit` recordings with an id below `before`, and one more if there is one."""
     records = await access.fetch(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes, r.sha256, r.content_type, r.duration_ms, r.created_at,
-                  r.held_at, c.recordings_days
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
              FROM recording r
              LEFT JOIN client c ON c.client_id = r.client_id
             WHERE r.client_id = $1 AND r.recording_id < $2
@@ -150,8 +150,8 @@ async def list_recordings(access: Access, before: UUID, limit: int) -> list[Reco
 async def list_recordings_of_call(access: Access, call_id: UUID, before: UUID, limit: int) -> list[RecordingRow]:
     """The same, of one call."""
     records = await access.fetch(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes, r.sha256, r.content_type, r.duration_ms, r.created_at,
-                  r.held_at, c.recordings_days
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
              FROM recording r
              LEFT JOIN client c ON c.client_id = r.client_id
             WHERE r.client_id = $1 AND r.call_id = $2 AND r.recording_id < $3

@@ -10,7 +10,7 @@ from guard.database import Connection
 
 
 async def destroy_keys(access: Access, recording_ids: Sequence[UUID], by: str) -> Sequence[Record]:
-    """Destroys the keys and rows of recordings that are locked, and leaves removals: `recording_id`, `key_id` of each."""
+    """Destroys keys and rows of locked recordings, and leaves removals: `recording_id` and `key_id` of each."""
     keys = await access.fetch(
         """DELETE FROM recording_key
             WHERE client_id = $1 AND recording_id = ANY($2::uuid[])

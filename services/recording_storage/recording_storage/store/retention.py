@@ -1,4 +1,4 @@
-"""Statements on what is due: which clients have some, asked by the job role, and the rows, by each client's own door."""
+"""Statements on what is due: which clients have some, asked by the job role; the rows, by each client's own door."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -20,9 +20,7 @@ async def adopt(connection: Connection, names: Sequence[str]) -> None:
     )
 
 
-async def expected(
-    connection: Connection, after: tuple[UUID, UUID], limit: int
-) -> Sequence[Record]:
+async def expected(connection: Connection, after: tuple[UUID, UUID], limit: int) -> Sequence[Record]:
     """`client_id`, `recording_id` and `bytes` of the next recordings after this one."""
     return await connection.fetch(
         """-- every client: the zones are compared as a whole
