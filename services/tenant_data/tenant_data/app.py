@@ -17,6 +17,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
     async def run(api: FastAPI) -> AsyncIterator[None]:
         async with runtime.start(settings, certificate) as parts:
             parts.consume([consumers.CLIENTS], consumers.learn_clients(parts.pools.job), purpose="clients")
+            parts.consume([consumers.HOLDS], consumers.learn_holds(parts.pools.job), purpose="holds")
             parts.background(retention.run(parts.door, settings.retention_every_seconds), "retention")
             parts.equip(api)
             yield
