@@ -21,10 +21,6 @@ from recording_storage.settings import Settings
 from recording_storage.sweeping import Sweep
 from recording_storage.zone import Place, ZoneSettings
 
-# Each holds two segments of a MiB, and a copy on its way: together under 200 MiB (issue 5).
-UPLOADS = Places("uploads", of_one=20, in_all=24)
-PLAYS = Places("plays", of_one=20, in_all=32)
-
 
 def build(settings: Settings, certificate: Certificate) -> FastAPI:
     @asynccontextmanager
@@ -40,6 +36,8 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             sweep = Sweep(settings.sweep_every_seconds, settings.upload_silent_seconds, copies_kept)
             healer = Healer(parts.door, zones, keys, wounded)
             heartbeat = Heartbeat()
+            # Each holds two segments of a MiB, and a copy on its way: 20 and 20 stay under 200 MiB (issue 5).
+            uploads, plays = Places("uploads", of_one=20, in_all=24), Places("plays", of_one=20, in_all=32)
             jobs = parts.pools.job
             parts.consume([consumers.CLIENTS], consumers.learn_clients(jobs), purpose="clients")
             parts.consume([consumers.CALLS], consumers.learn_calls(jobs, sweep.wake), purpose="calls")
@@ -52,7 +50,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
             calls = Calls(tenant_data, settings.tenant_data)
             api.state.archive = Archive(
-                zones, keys, calls, UPLOADS, PLAYS, heartbeat, parts.revocations, sweep.wake, copies_kept
+                zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept
             )
             parts.equip(api)
             yield

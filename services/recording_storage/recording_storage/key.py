@@ -10,7 +10,8 @@ from uuid import UUID
 
 from events.uuid7 import uuid7
 from guard import errors
-from guard.vault import Refused, Vault
+from guard.keys import KeyService
+from guard.vault import Refused
 from recording_storage.segment import Sealer
 
 _CACHED = 1000  # recordings whose key is held
@@ -41,7 +42,7 @@ def version_of(wrapped: str) -> int:
 class Keys:
     """Makes and opens the keys of one service's recordings."""
 
-    def __init__(self, vault: Vault, service: str, *, lifetime: float) -> None:
+    def __init__(self, vault: KeyService, service: str, *, lifetime: float) -> None:
         """`lifetime` in seconds: how long a sealed OpenBao, or a destroyed client key, can go unnoticed."""
         self._vault = vault
         self._service = service
