@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from guard import contract, http
+from guard import contract
 from stack import envoy
 from stack.envoy import Limits
 from stack.settings import SERVICES, Stack
@@ -34,7 +34,7 @@ def taken(manager: dict[str, Any], method: str, path: str) -> int:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_it_is_the_gateways(service: str, manager: dict[str, Any]) -> None:
-    api = http.app(service, [import_module(f"{service}.routes").router], lifespan=lambda _: None)
+    api = import_module(f"{service}.app").build(None, None)  # as it is served, and not begun
     told = {
         (method.upper(), path): operation["responses"]["413"]["description"]
         for path, methods in api.openapi()["paths"].items()
