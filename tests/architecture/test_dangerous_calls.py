@@ -31,8 +31,9 @@ ASKERS = {
     "deploy/local/stack/bao.py", "deploy/local/stack/keeper.py", "deploy/local/stack/prometheus.py",
     "tools/konci/konci/api.py",
 }  # fmt: skip
-# Who opens files: the start of each process, and the reader of OpenBao's audit file. No route, no store.
-FILE_READERS = {"__main__.py", "app.py", "settings.py", "vault_file.py", "collector.py"}
+# Who opens files, or reads the environment: the start of each process, the reader of OpenBao's audit file, and the two
+# kinds of zones. No route, no store.
+FILE_READERS = {"__main__.py", "app.py", "settings.py", "vault_file.py", "collector.py", "folder.py", "bucket.py"}
 
 
 def name_of(node: ast.AST) -> str:
