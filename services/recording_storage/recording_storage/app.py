@@ -71,4 +71,5 @@ def _place(settings: Settings, at: str, opens: dict[str, str]) -> Place:
     if at.startswith("/"):
         return Place(at)
     key_id, key_secret = SecretStr(opens["key_id"]), SecretStr(opens["key_secret"])
-    return Place(at, settings.zone_region, key_id, key_secret, settings.zone_ca)
+    ca = None if settings.zone_ca is None else str(settings.zone_ca)
+    return Place(at, settings.zone_region, key_id, key_secret, ca)

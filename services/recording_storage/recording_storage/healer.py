@@ -19,6 +19,7 @@ from recording_storage import healing, segment, zone
 from recording_storage.healing import Expected
 from recording_storage.key import Keys
 from recording_storage.playing import lost
+from recording_storage.recording import RESOURCE
 from recording_storage.segment import Sealer
 from recording_storage.store import recording as recording_store
 from recording_storage.store import zone as store
@@ -51,6 +52,14 @@ class Wounded:
         taken, self._paths = self._paths, {}
         return taken
 
+    def keep(self, recording: tuple[UUID, UUID], paths: set[str]) -> None:
+        """Puts back what could not be healed yet; nobody is woken for it."""
+        self._paths.setdefault(recording, set()).update(paths)
+
+    def drop(self, recording: tuple[UUID, UUID]) -> None:
+        """Forgets what healing itself has just met: it would be healed, or lost, again and again."""
+        self._paths.pop(recording, None)
+
 
 class Healer:
     """Heals for as long as the process lives."""
@@ -82,44 +91,54 @@ class Healer:
             for row in await store.degraded(connection):
                 wounds.setdefault((row["client_id"], row["recording_id"]), set())
         healed = 0
+        is_away = False
         for (client_id, recording_id), paths in wounds.items():
             try:
-                healed += await self._heal(client_id, recording_id, paths)
+                if not is_away:
+                    healed += await self._heal(client_id, recording_id, paths)
             except errors.NotFound:
                 _log.info("what was wounded is deleted")
             except errors.Unavailable:
-                for path in paths:  # a zone is away: again when it is back
-                    self._wounded.note("", path, "missing")
+                is_away = True  # so the others need not be tried either: again when it is back
+            if is_away and paths:
+                self._wounded.keep((client_id, recording_id), paths)
         async with database.translate(), self._door.pools.job.acquire() as connection:
             degraded.set(await store.count_degraded(connection))
         return healed
 
     async def _heal(self, client_id: UUID, recording_id: UUID, paths: set[str]) -> bool:
         async with database.translate(), self._door.pools.job.acquire() as connection:
-            if not await store.is_recording(connection, client_id, recording_id):
-                return False  # deleted since
-        expected, sealer = await self._opened(client_id, recording_id)
-        last = segment.count(expected.bytes) - 1
-        found = await healing.of_recording(self._zones, expected, self.is_known)
+            length = await store.length_of(connection, client_id, recording_id)
+        if length is None:
+            return False  # deleted since
+        # Before it is opened: a zone that is away for an hour must not fill its client's log with openings.
+        found = await healing.of_recording(self._zones, Expected(client_id, recording_id, length), self.is_known)
         wrong = paths | {difference.path for difference in found if difference.kind != "surplus"}
-        for path in sorted(wrong):
-            try:
-                await healing.heal(self._zones, path, _accept(sealer, path, last))
-            except Lost:
-                _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
-                lost.inc()
-                return False
+        if wrong and not await self._mend(client_id, recording_id, sorted(wrong), segment.count(length) - 1):
+            return False
         async with database.translate(), self._door.pools.job.acquire() as connection:
             await store.mark_safe(connection, client_id, recording_id)
         return True
 
-    async def _opened(self, client_id: UUID, recording_id: UUID) -> tuple[Expected, Sealer]:
+    async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
+        sealer = await self._opened(client_id, recording_id)
+        try:
+            for path in paths:
+                await healing.heal(self._zones, path, _accept(sealer, path, last))
+        except Lost:
+            _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
+            lost.inc()
+            return False
+        finally:
+            self._wounded.drop((client_id, recording_id))
+        return True
+
+    async def _opened(self, client_id: UUID, recording_id: UUID) -> Sealer:
         caller = self._door.service_caller(client_id, reason="healing a zone")
         async with self._door.entry().open(caller, Action.RECORDING_READ) as access:
             wrapped = await recording_store.find_wrapped_key(access, recording_id)
-            length = await recording_store.length_of(access, recording_id)
-            sealer = await self._keys.sealer(client_id, recording_id, wrapped)
-        return Expected(client_id, recording_id, length), sealer
+            access.touch(RESOURCE, recording_id)
+            return await self._keys.sealer(client_id, recording_id, wrapped)
 
     async def is_known(self, client_id: UUID, recording_id: UUID) -> bool:
         """Whether somebody looks after the objects of this recording."""

@@ -87,21 +87,6 @@ async def find_wrapped_key(access: Access, recording_id: UUID) -> str:
     return wrapped
 
 
-async def length_of(access: Access, recording_id: UUID) -> int:
-    """Bytes of its audio, also of one that is over and not yet removed. Raises NotFound."""
-    record = await access.fetchrow(
-        """SELECT bytes, guest_id
-             FROM recording
-            WHERE client_id = $1 AND recording_id = $2""",
-        recording_id,
-    )
-    if record is None:
-        access.missed(RESOURCE, recording_id)
-    access.touch(RESOURCE, recording_id, record["guest_id"])
-    length: int = record["bytes"]
-    return length
-
-
 async def is_there(access: Access, recording_id: UUID) -> bool:
     """Whether its key still is: without it, that its objects are gone is as it should be."""
     found = await access.fetchrow(

@@ -46,10 +46,14 @@ async def is_known(connection: Connection, client_id: UUID, recording_id: UUID) 
     return found
 
 
-async def is_recording(connection: Connection, client_id: UUID, recording_id: UUID) -> bool:
-    """Whether it is a recording: of anything else there is nothing to heal."""
-    found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM recording WHERE client_id = $1 AND recording_id = $2)", client_id, recording_id
+async def length_of(connection: Connection, client_id: UUID, recording_id: UUID) -> int | None:
+    """Bytes of its audio; None when it is no recording, so that there is nothing to heal."""
+    found: int | None = await connection.fetchval(
+        """SELECT bytes
+             FROM recording
+            WHERE client_id = $1 AND recording_id = $2""",
+        client_id,
+        recording_id,
     )
     return found
 
