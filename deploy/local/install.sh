@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 venv=.venv
 stamp=$venv/.installed
-members=(libs/events libs/guard services/auth services/tenant_data services/audit deploy/local tools/konci)
+members=(libs/events libs/guard services/auth services/tenant_data services/audit services/recording_storage deploy/local tools/konci)
 log=$(mktemp) || exit 1
 policy_made=''
 trap cleanup EXIT

@@ -3,3 +3,4 @@
 path "database/creds/auth-migrate" { capabilities = ["read"] }
 path "database/creds/tenant_data-migrate" { capabilities = ["read"] }
 path "database/creds/audit-migrate" { capabilities = ["read"] }
+path "database/creds/recording_storage-migrate" { capabilities = ["read"] }

@@ -11,7 +11,8 @@ BEGIN
         'guard_owner',
         'auth_owner', 'auth_request', 'auth_job',
         'tenant_data_owner', 'tenant_data_request', 'tenant_data_job',
-        'audit_owner', 'audit_request', 'audit_job'] LOOP
+        'audit_owner', 'audit_request', 'audit_job',
+        'recording_storage_owner', 'recording_storage_request', 'recording_storage_job'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I', role);
         END IF;
@@ -31,6 +32,7 @@ ALTER ROLE openbao_issuer NOSUPERUSER NOCREATEDB CREATEROLE NOREPLICATION NOBYPA
 GRANT auth_owner, auth_request, auth_job,
       tenant_data_owner, tenant_data_request, tenant_data_job,
       audit_owner, audit_request, audit_job,
+      recording_storage_owner, recording_storage_request, recording_storage_job,
       pg_monitor
    TO openbao_issuer WITH ADMIN OPTION;
 

@@ -97,6 +97,7 @@ def before(name):
         ("auth", {"auth-migrate", "keeper", "databases"}),
         ("tenant_data", {"tenant_data-migrate", "auth"}),
         ("audit", {"audit-migrate", "auth"}),
+        ("recording_storage", {"recording_storage-migrate", "auth"}),
         ("envoy", set(SERVICES)),
     ],
 )

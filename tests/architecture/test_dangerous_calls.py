@@ -12,8 +12,10 @@ REFUSED_MODULES = {
     "pickle", "marshal", "shelve", "dill", "jsonpickle", "xml", "lxml", "ctypes", "cffi", "random", "jinja2", "mako",
     "smtplib", "ldap", "ldap3", "telnetlib", "ftplib", "urllib.request", "requests", "aiohttp",
 }  # fmt: skip
-# Every name that ciphers, signs, hashes or reads keys: AES-GCM, HKDF, SHA-256, Argon2id, EdDSA, ECDSA, RFC 6238.
+# Every name that ciphers, signs, hashes or reads keys: AES-GCM, Cobblestone-256 (AES-GCM in chunks), HKDF, SHA-256,
+# Argon2id, EdDSA, ECDSA, RFC 6238.
 CRYPTOGRAPHY = {
+    "cryptography.cobblestone.Cobblestone256Decryptor", "cryptography.cobblestone.Cobblestone256Encryptor",
     "cryptography.x509", "cryptography.x509.oid.ExtendedKeyUsageOID", "cryptography.x509.oid.NameOID",
     "cryptography.exceptions.InvalidTag", "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
     "cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.hashes.SHA256",
@@ -29,8 +31,9 @@ ASKERS = {
     "deploy/local/stack/bao.py", "deploy/local/stack/keeper.py", "deploy/local/stack/prometheus.py",
     "tools/konci/konci/api.py",
 }  # fmt: skip
-# Who opens files: the start of each process, and the reader of OpenBao's audit file. No route, no store.
-FILE_READERS = {"__main__.py", "app.py", "settings.py", "vault_file.py", "collector.py"}
+# Who opens files, or reads the environment: the start of each process, the reader of OpenBao's audit file, and the two
+# kinds of zones. No route, no store.
+FILE_READERS = {"__main__.py", "app.py", "settings.py", "vault_file.py", "collector.py", "folder.py", "bucket.py"}
 
 
 def name_of(node: ast.AST) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from audit import delivery, places
 from auth import account, client, inviting, own, password, session, throttle, totp
-from guard import http
+from guard import intake
 from stack.envoy import Limits
 from support import tree
 
@@ -96,7 +96,7 @@ def test_of_what_must_fit_together() -> None:
 
 
 def test_of_a_body() -> None:
-    assert http._BODY == 2**20
+    assert intake.BODY == 2**20
     assert "body up to 1 MiB" in readme("gateway")
     assert "413. The body is over 1 MiB; where no token" in tree.text(Path("docs/problems.md"))
 

@@ -17,7 +17,7 @@ def below(*parts):
 
 
 def test_there_are_services():
-    assert SERVICES == ["audit", "auth", "tenant_data"]
+    assert SERVICES == ["audit", "auth", "recording_storage", "tenant_data"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

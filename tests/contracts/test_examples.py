@@ -7,8 +7,10 @@ import jsonschema
 import pytest
 
 import events
+from events.call import call_event_of
 from events.catalogue import EVENTS, version_of
 from events.client import client_event_of
+from events.hold import hold_event_of
 from events.revocation import revocation_of
 from events.schema import FOLDER, file_name
 
@@ -51,6 +53,8 @@ def test_an_unknown_field_is_refused(path):
 def test_a_reader_of_a_mixed_topic_knows_which_it_is(path):
     readers = {"Revoked": revocation_of, "Heartbeat": revocation_of}
     readers |= dict.fromkeys(("ClientRegistered", "ClientChanged", "ClientOffboarded"), client_event_of)
+    readers |= dict.fromkeys(("CallDeleted", "CallAssigned"), call_event_of)
+    readers |= dict.fromkeys(("HoldPlaced", "HoldLifted"), hold_event_of)
     name = kind_of(path).__name__
     read = readers.get(name, kind_of(path).model_validate_json)
     assert type(read(path.read_text(encoding="utf-8"))).__name__ == name

@@ -1,16 +1,18 @@
 """04.1, 05.4: what the contract says of a body's size is what the gateway takes at that very route."""
 
+import re
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-from guard import contract, http
+from guard import contract
 from stack import envoy
 from stack.envoy import Limits
 from stack.settings import SERVICES, Stack
 
 BUFFER = "envoy.filters.http.buffer"
+STREAMED = "envoy.filters.http.body_size_limit"
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +27,22 @@ def taken(manager: dict[str, Any], method: str, path: str) -> int:
         match = route["match"]
         prefix = match.get("path_separated_prefix", path)
         asked = [header["string_match"]["exact"] for header in match.get("headers", [])]
-        if match.get("path", path) == path and f"{path}/".startswith(f"{prefix}/") and asked in ([], [method]):
-            own = route.get("typed_per_filter_config", {}).get(BUFFER)
-            everywhere = next(each["typed_config"] for each in manager["http_filters"] if each["name"] == BUFFER)
-            return own["buffer"]["max_request_bytes"] if own else everywhere["max_request_bytes"]
+        pattern = match.get("safe_regex", {"regex": ".*"})["regex"]
+        is_meant = match.get("path", path) == path and f"{path}/".startswith(f"{prefix}/")
+        if is_meant and re.fullmatch(pattern, path) and asked in ([], [method]):
+            own = route.get("typed_per_filter_config", {}).get(BUFFER, {})
+            if "buffer" in own:
+                return own["buffer"]["max_request_bytes"]
+            limit = STREAMED if own.get("disabled") else BUFFER
+            return next(each["typed_config"] for each in manager["http_filters"] if each["name"] == limit)[
+                "max_request_bytes"
+            ]
     raise AssertionError(path)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_it_is_the_gateways(service: str, manager: dict[str, Any]) -> None:
-    api = http.app(service, [import_module(f"{service}.routes").router], lifespan=lambda _: None)
+    api = import_module(f"{service}.app").build(None, None)  # as it is served, and not begun
     told = {
         (method.upper(), path): operation["responses"]["413"]["description"]
         for path, methods in api.openapi()["paths"].items()

@@ -8,7 +8,7 @@ from events.catalogue import EVENTS
 from events.topic import TOPICS, access_topic, dead_letters_of
 from support import tree
 
-SERVICES = ("auth", "tenant_data", "audit")
+SERVICES = ("auth", "tenant_data", "recording_storage", "audit")
 DEAD_LETTERS = {name for name in TOPICS if name.endswith(".dlq")}
 
 

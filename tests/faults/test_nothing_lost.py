@@ -21,7 +21,7 @@ from support.machine import Machine
 SEED = int(os.environ.get("KONCI_TEST_SEED", str(random.SystemRandom().randrange(2**32))))
 ACCESSES = int(os.environ.get("KONCI_TEST_ACCESSES", "5000"))
 KILLS = int(os.environ.get("KONCI_TEST_KILLS", "40"))
-VICTIMS = {"tenant_data": 5, "audit": 4, "auth": 2, "postgres": 2, "kafka": 2}
+VICTIMS = {"tenant_data": 5, "audit": 4, "recording_storage": 2, "auth": 2, "postgres": 2, "kafka": 2}
 DEADLINE = 420  # seconds for the whole run
 READERS = 12
 

@@ -54,7 +54,7 @@ def _assert_problem(answer: Any, *statuses: int) -> None:
 
 async def _counts(stack: Machine) -> dict[str, int]:
     counts = {}
-    for database in ("auth", "tenant_data"):
+    for database in ("auth", "tenant_data", "recording_storage"):
         async with superuser(stack, database) as connection:
             for row in await connection.fetch(
                 "SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"

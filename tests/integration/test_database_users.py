@@ -71,7 +71,7 @@ class TestDatabaseUsers:
     async def test_a_service_cannot_enter_anothers_database(self, here):
         async with bao.session(here, "auth") as session:
             user = await leased(session, "auth-request")
-            for database in ("audit", "tenant_data", "postgres", "template1"):
+            for database in ("audit", "tenant_data", "recording_storage", "postgres", "template1"):
                 with pytest.raises(REFUSED):
                     await connected(here, database, user, bao.tls(here, "auth"))
 

@@ -79,7 +79,7 @@ def test_another_build(stack: Machine, tmp_path: Path) -> None:
     shutil.copytree(Path(guard.__path__[0]), tmp_path / "guard")
     (tmp_path / "guard" / "later.py").write_text("# written after the stack was started\n")
     done = pentest("--run", str(stack.run), "--port", str(stack.stack.port), path=tmp_path)
-    assert_refused(done, "another build of auth, tenant_data, audit")
+    assert_refused(done, "another build of auth, tenant_data, audit, recording_storage")
 
 
 def test_other_policies(stack: Machine) -> None:

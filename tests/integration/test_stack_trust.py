@@ -202,10 +202,11 @@ class TestCertificates:
                     await session.write("pki/issue/auth", **lie)
                 assert refused.value.status in (400, 403)
 
-    @pytest.mark.parametrize("service", ["auth", "tenant_data", "audit", "keeper"])
+    @pytest.mark.parametrize("service", ["auth", "tenant_data", "audit", "recording_storage", "keeper"])
     async def test_nobody_gets_a_certificate_with_another_common_name(self, here, service):
         """PostgreSQL's superuser and Kafka's principals go by it: one such certificate would be the platform's end."""
-        names = ("bootstrap", "kafka", "postgres", "auth", "tenant_data", "audit", "keeper", "gateway", "operator:eve")
+        others = ("bootstrap", "kafka", "postgres", "keeper", "gateway", "operator:eve")
+        names = (*others, "auth", "tenant_data", "audit", "recording_storage")
         own = {"common_name": service, "uri_sans": f"spiffe://konci/{service}"}
         async with bao.session(here, service) as session:
             for name in set(names) - {service}:

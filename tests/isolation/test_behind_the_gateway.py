@@ -24,7 +24,10 @@ NAMES = (
     "x-konci-client", "x-forwarded-client-cert", "x-original-url",
 )  # fmt: skip
 # The gateway too: one that was misled would bring such a header with its own certificate.
-WORKLOADS = ("auth", "audit", "gateway", "keeper", "prometheus")
+WORKLOADS = ("auth", "audit", "recording_storage", "gateway", "keeper", "prometheus")
+# Whom tenant_data believes who is behind it: the gateway, and the service that asks it for its own caller.
+BELIEVED = ("gateway", "recording_storage")
+ELSEWHERE = "203.0.113.66"
 REFUSED = (401, 403, 404)  # a 422 would only say that the probe's body was none
 
 
@@ -51,14 +54,24 @@ async def test_a_header_names_no_client(stack: Machine, otter: Hotel, heron: Hot
             probes.allowed("its own guest beside it", mine.status_code == 200, mine.text, on=f"{header} as {name}")
 
 
-@pytest.mark.parametrize("name", [name for name in WORKLOADS if name != "gateway"])
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if name not in BELIEVED])
 async def test_an_address_of_its_own_choice(stack: Machine, otter: Hotel, probes: Probes, name: str) -> None:
-    headers = {"Authorization": f"Bearer {otter.agent.token}", "x-envoy-external-address": "203.0.113.66"}
+    headers = {"Authorization": f"Bearer {otter.agent.token}", "x-envoy-external-address": ELSEWHERE}
     async with workload(stack, name, "tenant_data", headers=headers) as http:
         answer = await http.get("/v1/guests")
     probes.allowed("its own list", answer.status_code == 200, answer.text, on=f"as {name}")
     entry = otter.event(answer.headers["access-event"])
     probes.denied("an address of its own choice", entry["ip"] == "127.0.0.1", entry, route="GET /v1/guests")
+
+
+async def test_a_relay_is_believed_only_where_it_is_named(stack: Machine, otter: Hotel, probes: Probes) -> None:
+    headers = {"Authorization": f"Bearer {otter.admin.token}", "x-envoy-external-address": ELSEWHERE}
+    async with workload(stack, "recording_storage", "audit", headers=headers) as http:
+        entry = otter.event((await http.get("/v1/access-events")).headers["access-event"])
+    probes.denied("a relay's word elsewhere", entry["ip"] == "127.0.0.1", entry, route="GET /v1/access-events")
+    async with workload(stack, "recording_storage", "tenant_data", headers=headers) as http:
+        entry = otter.event((await http.get("/v1/calls")).headers["access-event"])
+    probes.allowed("a relay's word where it is named", entry["ip"] == ELSEWHERE, entry)
 
 
 def _inner(hotel: Hotel, name: str) -> dict[tuple[str, str], object]:
@@ -86,7 +99,7 @@ def _desk(stack: Machine, certificate: Path) -> Iterator[httpx2.Client]:
 async def test_an_operators_work(stack: Machine, otter: Hotel, heron: Hotel, probes: Probes) -> None:
     """By another service, by a client's administrator, by nobody at all; beside each, whose work it is."""
     name = f"eve-{secrets.token_hex(3)}"
-    for service in ("tenant_data", "audit", "gateway", "keeper", "prometheus"):
+    for service in ("tenant_data", "audit", "recording_storage", "gateway", "keeper", "prometheus"):
         async with workload(stack, service, "auth") as http:
             for (method, path), body in _inner(heron, name).items():
                 answer = await http.request(method, path, json=body)

@@ -12,7 +12,7 @@ import pytest
 from support.database import superuser
 from support.machine import Machine
 
-SERVICES = ("auth", "tenant_data", "audit")
+SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 # Beside the client's own tables: what has to be known before a client is. Each says why in its comment.
 PLATFORM_TABLE = "platform: "
 

@@ -19,7 +19,12 @@ from support.hotel import Hotel, gateway
 from support.machine import Machine
 from support.workload import workload
 
-PATHS = {"tenant_data": "/v1/guests", "auth": "/v1/users/me", "audit": "/v1/access-events"}
+PATHS = {
+    "tenant_data": "/v1/guests",
+    "auth": "/v1/users/me",
+    "audit": "/v1/access-events",
+    "recording_storage": "/v1/recordings",
+}
 _OURS = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a key that auth does not have").digest())
 
 

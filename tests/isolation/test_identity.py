@@ -101,7 +101,12 @@ def _lies() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
 async def _answers(stack: Machine, hotel: Hotel, token: str) -> dict[str, httpx2.Response]:
     headers = {"Authorization": f"Bearer {token}"}
     answers = {"through the gateway": hotel.http.get("/v1/guests", headers=headers)}
-    paths = {"auth": "/v1/users/me", "tenant_data": "/v1/guests", "audit": "/v1/access-events"}
+    paths = {
+        "auth": "/v1/users/me",
+        "tenant_data": "/v1/guests",
+        "audit": "/v1/access-events",
+        "recording_storage": "/v1/recordings",
+    }
     for service, path in paths.items():
         async with workload(stack, "gateway", service) as http:
             answers[f"at {service}"] = await http.get(

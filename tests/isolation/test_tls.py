@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from support.machine import Machine
 from support.workload import bare_context, certificate
 
-INTERNAL = ("auth", "tenant_data", "audit", "postgres", "kafka", "kafka_controller", "openbao")
+INTERNAL = ("auth", "tenant_data", "audit", "recording_storage", "postgres", "kafka", "kafka_controller", "openbao")
 LISTENERS = ("gateway", *INTERNAL)
 
 

@@ -114,7 +114,7 @@ def planted(stack: Machine, otter: Hotel) -> dict[str, list[str]]:
 
 
 async def test_no_file_holds_it(stack: Machine, planted: dict[str, list[str]]) -> None:
-    for database in ("auth", "tenant_data", "audit"):
+    for database in ("auth", "tenant_data", "audit", "recording_storage"):
         async with superuser(stack, database) as connection:
             await connection.execute("CHECKPOINT")
     await asyncio.sleep(2)  # spans leave their process in batches of a second
@@ -129,7 +129,7 @@ async def test_the_search_finds_what_is_there(stack: Machine, planted: dict[str,
 
 async def test_no_metric_holds_it(stack: Machine, planted: dict[str, list[str]]) -> None:
     texts = []
-    for service in ("auth", "tenant_data", "audit"):
+    for service in ("auth", "tenant_data", "audit", "recording_storage"):
         async with workload(stack, "prometheus", service) as http:
             texts.append((await http.get("/metrics")).text)
     async with httpx2.AsyncClient(trust_env=False) as http:

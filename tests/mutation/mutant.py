@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("mutants")
-SERVICES = ("auth", "tenant_data", "audit")
+SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 # What can be made to see a change: a service, OpenBao's policies, the databases' roles and `guard` schema, the keeper.
 TOUCHED = (*SERVICES, "policies", "databases", "keeper")
 _WITHOUT_STACK = ("tests/unit/", "tests/contracts/", "tests/architecture/", "tests/integration/gateway/")

@@ -47,6 +47,7 @@ async def _ask(stack: Machine, hotel: Hotel, guests: list[str], count: int) -> N
             request("GET", "/v1/access-events?limit=1", admin),
             request("GET", "/v1/access-events?limit=5", admin),
         ],
+        "recording_storage": [request("GET", "/v1/recordings?limit=20", agent)],
         "auth": [request("GET", path, admin) for path in ("/v1/users/me", "/v1/users", "/v1/clients/me")],
     }
     context = as_gateway(stack)

@@ -12,7 +12,7 @@ from support.hotel import Person
 from support.machine import Machine
 from support.workload import certificate
 
-SERVICES = ("auth", "tenant_data", "audit")
+SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 
 
 def machine() -> Machine:

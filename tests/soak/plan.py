@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 VICTIMS = {
     "tenant_data": 5, "audit": 4, "auth": 3, "postgres": 2, "kafka": 2, "envoy": 2, "openbao": 2, "keeper": 1,
-    "audit_collector": 2,
+    "audit_collector": 2, "recording_storage": 2,
 }  # fmt: skip
 # Names of `failpoint.POINTS` and of `faults.FAULTS`; the architecture of a run is theirs, its order is made here.
 POINTS = (

@@ -3,6 +3,7 @@
 It shows what the gateway lets through, which no real service would tell. Its root of trust lives as long as the test.
 """
 
+import asyncio
 import base64
 import json
 import random
@@ -12,8 +13,8 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -31,8 +32,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from stack import envoy
@@ -50,6 +51,8 @@ SECURITY = {
 }
 
 LARGE = 1_048_576  # bytes of an answer that a slow reader leaves where it is
+UNREAD = 10  # seconds that a body of `/unread…` lies there
+FLOWS = 28  # seconds that `/slowly/audio` takes: longer than an answer that does not flow may
 
 
 def assert_problem(answer: httpx2.Response, status: int, kind: str) -> None:
@@ -153,9 +156,24 @@ class Echo:
             return JSONResponse(self._keys)
         if request.url.path.endswith("/large"):
             return Response(b"x" * LARGE)
-        body = await request.body()
-        told = {"service": self.name, "path": request.url.path, "bytes": len(body), "headers": request.headers.items()}
+        if "/unread" in request.url.path:
+            await asyncio.sleep(UNREAD)
+        if request.url.path.endswith("/never"):
+            await asyncio.sleep(60)
+        if request.url.path.endswith("/slowly/audio"):
+            return StreamingResponse(_slowly(), media_type="audio/wav")
+        length = 0
+        with suppress(ClientDisconnect):
+            async for piece in request.stream():
+                length += len(piece)
+        told = {"service": self.name, "path": request.url.path, "bytes": length, "headers": request.headers.items()}
         return JSONResponse(told, headers={"server": "echo/1.0", "x-powered-by": "tests"})
+
+
+async def _slowly() -> AsyncIterator[bytes]:
+    for _ in range(FLOWS):
+        yield b"x" * 1000
+        await asyncio.sleep(1)
 
 
 def _base64(data: bytes) -> str:
@@ -260,7 +278,7 @@ def _free_base() -> int:
     for base in random.sample(range(30_000, 32_700, 20), 50):
         try:
             with ExitStack() as held:
-                for port in (base, base + 1, base + 2, base + 3, base + 16):
+                for port in Stack(run=Path(), port=base).ports().values():
                     held.enter_context(socket.create_server(("127.0.0.1", port)))
         except OSError:
             continue

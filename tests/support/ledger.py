@@ -29,7 +29,7 @@ class Ledger:
 async def waiting(stack: Machine) -> int:
     """Outbox rows of all services that audit has not confirmed."""
     total = 0
-    for service in ("auth", "tenant_data", "audit"):
+    for service in ("auth", "tenant_data", "audit", "recording_storage"):
         async with superuser(stack, service) as connection:
             total += await connection.fetchval("SELECT count(*) FROM guard.outbox")
     return total

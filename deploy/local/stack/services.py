@@ -51,9 +51,13 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
         "PYTHONUNBUFFERED": "1",
     }
     if service == "auth":
-        others = ("tenant_data", "audit")
+        others = ("tenant_data", "audit", "recording_storage")
         own["KONCI_KEY_GRACE_SECONDS"] = f"{stack.key_grace_seconds:g}"
         own["KONCI_OPENAPI_OF"] = ",".join(f"{stack.url_of(name)}/v1/openapi/{name}.json" for name in others)
+    if service == "recording_storage":
+        own["KONCI_TENANT_DATA"] = stack.url_of("tenant_data")
+        for zone in ("a", "b"):
+            own[f"KONCI_ZONE_{zone.upper()}"] = str(stack.folder("recordings") / zone)
     return own | ({"KONCI_OTLP": stack.otlp} if stack.otlp else {})
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[3]
-SERVICES = ("auth", "tenant_data", "audit")
+SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 
 _OFFSETS = {
     "gateway": 0,
     "auth": 1,
     "tenant_data": 2,
     "audit": 3,
+    "recording_storage": 4,
     "postgres": 11,
     "kafka": 12,
     "kafka_controller": 13,

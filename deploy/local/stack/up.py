@@ -96,7 +96,7 @@ class _Start:
             *(self._step(f"migrations of {name}", services.migrate(stack, name)) for name in self._chosen(SERVICES)),
         )
         await self._serve("auth")
-        await self._serve("tenant_data", "audit", "audit_collector")
+        await self._serve("tenant_data", "audit", "audit_collector", "recording_storage")
         await self._serve("envoy", "prometheus")
         self.report(f"up in {time.monotonic() - self._began:.1f} s: {stack.url_of('gateway')} (CA {stack.ca})")
 

@@ -58,6 +58,14 @@ class Action(StrEnum):
     TRANSCRIPT_WRITE = "transcript:write"
     TRANSCRIPT_READ = "transcript:read"
     TRANSCRIPT_DELETE = "transcript:delete"
+    RECORDING_CREATE = "recording:create"
+    RECORDING_LIST = "recording:list"
+    RECORDING_READ = "recording:read"
+    RECORDING_PLAY = "recording:play"  # admitted, before the first byte
+    RECORDING_PLAYED = "recording:played"  # how that ended: whole or cut, and how many bytes
+    RECORDING_DELETE = "recording:delete"
+    RECORDING_HOLD = "recording:hold"
+    RECORDING_RELEASE = "recording:release"
     ACCESS_EVENT_LIST = "access_event:list"
     ACCESS_EVENT_READ = "access_event:read"
     ACCESS_EVENT_SEARCH = "access_event:search"

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from events.access import AccessEvent
+from events.call import CallAssigned, CallDeleted
 from events.client import ClientChanged, ClientOffboarded, ClientRegistered
 from events.event import Event
 from events.guest import GuestErased
+from events.hold import HoldLifted, HoldPlaced
 from events.revocation import Heartbeat, Revoked
 from events.stored import Stored
 
@@ -15,11 +17,15 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
         kind.__name__: kind
         for kind in (
             AccessEvent,
+            CallAssigned,
+            CallDeleted,
             ClientChanged,
             ClientOffboarded,
             ClientRegistered,
             GuestErased,
             Heartbeat,
+            HoldLifted,
+            HoldPlaced,
             Revoked,
             Stored,
         )

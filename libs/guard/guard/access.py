@@ -26,6 +26,8 @@ from guard.outbox import Message, Relay
 from guard.seal import SealKey
 
 _RESOURCES = 1000  # in one event, at most (events.access)
+_REASON = 512  # characters of one event's, the same
+_NOTE = 200  # characters that a service may add to it
 
 
 class Untouched(RuntimeError):
@@ -53,6 +55,7 @@ class Access:
     _touched: dict[Resource, UUID | None] = field(default_factory=dict)
     _is_noted: bool = False
     outcome: Outcome = Outcome.ALLOWED
+    _note: str | None = None
 
     @property
     def client_id(self) -> UUID:
@@ -83,6 +86,15 @@ class Access:
     def touch_none(self) -> None:
         """Notes that the access was made and found nothing: an empty list is an access too."""
         self._is_noted = True
+
+    def note(self, text: str) -> None:
+        """Says more in the event's `reason`, before the caller's own: how much was played, under which rule it ended.
+
+        Up to 200 characters of the service's words, never a guest's; raises ValueError beyond. The last note counts.
+        """
+        if len(text) > _NOTE:
+            raise ValueError(f"a note has up to {_NOTE} characters")
+        self._note = text
 
     def missed(self, kind: str, resource_id: UUID | str) -> NoReturn:
         """Raises NotFound, the same for a foreign and an absent id; the refusal is committed before the answer."""
@@ -134,6 +146,7 @@ class Access:
                 resources=touched[first : first + _RESOURCES],
                 guest_id=next(iter(guests)) if len(guests) == 1 else None,
                 outcome=self.outcome,
+                note=self._note,
             )
             for first in range(0, max(len(touched), 1), _RESOURCES)
         ]  # fmt: skip
@@ -147,7 +160,7 @@ class Access:
 
 def _event(
     door: "Door", caller: Caller, action: Action, event_id: UUID, now: datetime, *,
-    resources: tuple[Resource, ...], guest_id: UUID | None, outcome: Outcome,
+    resources: tuple[Resource, ...], guest_id: UUID | None, outcome: Outcome, note: str | None = None,
 ) -> AccessEvent:  # fmt: skip
     return AccessEvent(
         event_id=event_id,
@@ -161,7 +174,7 @@ def _event(
         ip=caller.ip,
         user_agent=caller.user_agent,
         outcome=outcome,
-        reason=caller.reason,
+        reason=caller.reason if note is None else f"{note}; {caller.reason}"[:_REASON] if caller.reason else note,
         request_id=caller.request_id,
         trace_id=caller.trace_id,
         salt=new_salt(),

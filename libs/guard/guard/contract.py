@@ -3,8 +3,9 @@
 Never a promise that the code does not keep: `make judge-api` holds the running platform against every line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -34,6 +35,7 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "WWW-Authenticate": ("RFC 6750.", {"type": "string", "pattern": "^Bearer"}),
     "Allow": ("The methods that this address knows.", {"type": "string"}),
     "Retry-After": ("Seconds.", {"type": "string", "pattern": "^[0-9]+$"}),
+    "Content-Range": ("RFC 9110: how long the whole is.", {"type": "string", "pattern": r"^bytes \*/[0-9]+$"}),
 }
 _PROBLEM = {
     "type": "object",
@@ -64,6 +66,8 @@ _PROBLEM = {
 class Api(FastAPI):
     """An application whose document is complete, and which keeps to it where the router alone would not."""
 
+    streamed: Mapping[tuple[str, str], int] = MappingProxyType({})  # see guard.http.app
+
     @cached_property
     def words(self) -> dict[str, list[str]]:
         """The methods of each path that is a word throughout: `/v1/guests/search` is no guest of that id."""
@@ -73,7 +77,7 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1 of every public route; made once."""
         if self.openapi_schema is None:
-            complete(super().openapi())
+            complete(super().openapi(), self.streamed)
         assert self.openapi_schema is not None  # noqa: S101 - FastAPI keeps what it has made
         return self.openapi_schema
 
@@ -83,8 +87,16 @@ def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     return {kind.status: {"description": kind.title} for kind in kinds}
 
 
-def complete(document: dict[str, Any]) -> None:
-    """Adds to FastAPI's document, in place: problem responses, and the headers of each answer."""
+def binary(*media_types: str) -> dict[str, Any]:
+    """The `content` of a body or an answer that is bytes of one of these media types, for a route to declare."""
+    return {media: {"schema": {"type": "string", "format": "binary"}} for media in media_types}
+
+
+def complete(document: dict[str, Any], streamed: Mapping[tuple[str, str], int] = MappingProxyType({})) -> None:
+    """Adds to FastAPI's document, in place: problem responses, and the headers of each answer.
+
+    `streamed`: bytes that a route (method, path) takes which reads its body itself.
+    """
     document["info"]["description"] = _ABOUT
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
@@ -96,11 +108,11 @@ def complete(document: dict[str, Any]) -> None:
         name: {"description": said, "schema": schema, "required": True} for name, (said, schema) in _HEADERS.items()
     }
     for path, methods in document["paths"].items():
-        for operation in methods.values():
-            _complete(path, operation)
+        for method, operation in methods.items():
+            _complete(path, operation, streamed.get((method.upper(), path)))
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, operation: dict[str, Any], streamed: int | None) -> None:
     answers = operation["responses"]
     kinds = {kind.status: kind for kind in _family(Problem)}
     here = [kinds[int(status)] for status in answers if status[0] in "45" and status != "422"]
@@ -114,7 +126,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for kind in here:
         answers[str(kind.status)] = {"$ref": f"#/components/responses/{kind.__name__}"}
     with_token, without, without_body = LIMITS
-    most = with_token if "security" in operation else without if "requestBody" in operation else without_body
+    gateways = with_token if "security" in operation else without if "requestBody" in operation else without_body
+    most = streamed or gateways
     answers[str(errors.TooLarge.status)]["description"] = f"The body is over {most // 1024} KiB"
 
 
@@ -125,6 +138,8 @@ def _response(kind: type[Problem]) -> dict[str, Any]:
         answer["headers"] = _headers("WWW-Authenticate")
     elif kind.status == errors.NotAllowed.status:
         answer["headers"] = _headers("Allow")
+    elif kind.status == errors.Unsatisfiable.status:
+        answer["headers"] = _headers("Content-Range")
     elif kind.status in {errors.TooMany.status, errors.Unavailable.status}:
         answer["headers"] = _headers("Retry-After")
     return answer

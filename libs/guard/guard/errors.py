@@ -100,6 +100,16 @@ class WrongMedia(Problem):
     status, kind, title = 415, "wrong-media", "The media type is not supported"
 
 
+class Unsatisfiable(Problem):
+    """416: no one range of what has `length` bytes; `Content-Range` says how many there are (RFC 9110, 15.5.17)."""
+
+    status, kind, title = 416, "unsatisfiable", "The range is not to be had"
+
+    def __init__(self, length: int, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.headers = {"Content-Range": f"bytes */{length}"}
+
+
 class Invalid(Problem):
     """422: well-formed and wrong; `errors` are (JSON pointer, detail) pairs that never quote the input."""
 

@@ -1,14 +1,14 @@
 """HTTP of every service: one edge that names requests, bounds bodies and renders every error as a problem (RFC 9457).
 
-The caller's address is believed only from the gateway's certificate; nothing unknown ever reaches the outside as text.
+The caller's address is believed only from the gateway's certificate, and a relay's where a service names one; nothing
+unknown ever reaches the outside as text.
 """
 
-import itertools
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -18,24 +18,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.uuid7 import uuid7
-from guard import contract, errors, query, telemetry
+from guard import contract, errors, intake, query, telemetry
 from guard.body import pointer_of
 from guard.identity import peer_of
 from guard.tls import Certificate
 
 _log = logging.getLogger("guard.http")
-_BODY = 2**20  # bytes (API.md)
-_DEPTH = 32  # of nested JSON; nothing here is deeper than four
+_GATEWAY = "gateway"
+_ADDRESS = "x-envoy-external-address"
 _TOLD = 100  # faults of one body; a megabyte of unknown fields would be answered by several
-_QUOTES = 40_000  # the longest transcript has 24 000; a megabyte of small fields took 50 ms of everybody's time
-# A text (closed or not), or a run of anything but brackets. Possessive: linear in time whatever is sent.
-_TEXT_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[]["{}]', re.DOTALL)
-_RISE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
-_NO_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^]["{}]++', re.DOTALL)
 # Pydantic's own words for these quote a piece of the input, or speak of Python.
 _SAID = {
     "uuid_parsing": "Input should be a valid UUID",
@@ -52,26 +47,34 @@ def app(
     routers: Sequence[APIRouter],
     *,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    streamed: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    relays: frozenset[str] = frozenset(),
 ) -> FastAPI:
-    """The application of service `name`; `lifespan` calls `Runtime.equip` before it yields."""
+    """The application of service `name`; `lifespan` calls `Runtime.equip` before it yields.
+
+    `streamed`: the routes (method, path as the router has it) that read their body themselves, piece by piece and of
+    whatever media type, and how many bytes each takes at most. `relays`: the services that ask this one for a caller of
+    theirs (`on_behalf`), and are believed what they say of it.
+    """
     api = contract.Api(
         title=name, version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         openapi_url=f"/v1/openapi/{name}.json", separate_input_output_schemas=False,
         # Its own would double every span and metric, and put the texts of exceptions into log records.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )  # fmt: skip
+    api.streamed = streamed
     for router in routers:
         api.include_router(router)
     api.include_router(_looks())
     api.add_exception_handler(errors.Problem, _problem)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http)
-    api.add_middleware(_Edge, service=name)
+    api.add_middleware(_Edge, service=name, streamed=streamed, believed=relays | {_GATEWAY})
     return api
 
 
 def client(certificate: Certificate, *, peer: str = "auth", timeout: float = 5.0) -> httpx2.AsyncClient:
-    """A pooled client for one other service (`auth` is the only one that others ask): mTLS, TLS 1.3, no proxies.
+    """A pooled client for one other service, `peer` and nobody else: mTLS, TLS 1.3, no proxies.
 
     It names the request that it serves (`X-Request-Id`) and its span (`traceparent`). `timeout` is in seconds.
     """
@@ -85,6 +88,12 @@ async def _introduce(request: httpx2.Request) -> None:
     for name, value in (("X-Request-Id", telemetry.request_id()), ("traceparent", telemetry.traceparent())):
         if value:
             request.headers[name] = value
+
+
+def on_behalf(request: Request) -> dict[str, str]:
+    """Headers with which a service asks another one for its caller: token, address, user agent (`relays` of `app`)."""
+    kept = {name: request.headers[name] for name in ("authorization", "user-agent") if name in request.headers}
+    return {**kept, _ADDRESS: request.scope["state"]["ip"]}
 
 
 def _looks() -> APIRouter:
@@ -111,9 +120,14 @@ def _looks() -> APIRouter:
 class _Edge:
     """The outermost layer: request id, caller's address, body limits, the last word on errors, one metric, one span."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(
+        self, app: ASGIApp, service: str, streamed: Mapping[tuple[str, str], int], believed: frozenset[str]
+    ) -> None:
         self._app = app
         self._service = service
+        self._believed = believed
+        # Matched as the router does: what is streamed here is what arrives at that route, and nothing else.
+        self._streamed = [(method, compile_path(path)[0], most) for (method, path), most in streamed.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,7 +135,7 @@ class _Edge:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         state = scope.setdefault("state", {})
-        state.update(_origin(scope, headers))
+        state.update(_origin(scope, headers, self._believed))
         telemetry.set_request_id(state["request_id"])
         began = time.perf_counter()
         status = 500
@@ -156,7 +170,11 @@ class _Edge:
             if methods and scope["method"] not in methods:
                 raise _not_allowed(methods)
             query.require_each_once(scope["query_string"])
-            body = await _bounded(receive, headers)
+            most = self._most_streamed(scope)
+            if most is None:
+                body = await intake.whole(receive, headers)
+            else:
+                body = intake.pieces(receive, headers, most)
             await self._app(scope, body, watched)
         except errors.Problem as problem:
             await _render(scope, problem)(scope, receive, send)
@@ -167,11 +185,17 @@ class _Edge:
             unknown = errors.Unavailable() if _is_outage(error) else errors.Problem()
             await _render(scope, unknown)(scope, receive, send)
 
+    def _most_streamed(self, scope: Scope) -> int | None:
+        fits = (
+            most for method, path, most in self._streamed if method == scope["method"] and path.match(scope["path"])
+        )
+        return next(fits, None)
 
-def _origin(scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
-    # Only the gateway may say who is behind it; from anybody else these headers are just text.
-    if peer_of(scope) == "gateway":
-        address = headers.get("x-envoy-external-address", "")
+
+def _origin(scope: Scope, headers: Mapping[str, str], believed: frozenset[str]) -> dict[str, Any]:
+    # Only the gateway, and a relay, may say who is behind it; from anybody else these headers are just text.
+    if peer_of(scope) in believed:
+        address = headers.get(_ADDRESS, "")
         return {"request_id": headers.get("x-request-id") or str(uuid7()), "ip": address}
     return {"request_id": str(uuid7()), "ip": scope["client"][0] if scope.get("client") else ""}
 
@@ -181,58 +205,6 @@ def _named(state: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     if "access_event" in state:
         named.append((b"access-event", state["access_event"].encode()))
     return named
-
-
-async def _bounded(receive: Receive, headers: Mapping[str, str]) -> Receive:
-    """The whole body, read here: too large, of another type or too deep never reaches a route."""
-    body = await _read(receive, headers)
-    if body:
-        media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media != "application/json":
-            raise errors.WrongMedia
-        if b"\0" in body:
-            raise errors.Malformed("The body is not valid JSON in UTF-8.")  # but UTF-16, or no JSON at all
-        if body.count(b'"') - body.count(b'\\"') > _QUOTES or _is_too_deep(body):
-            raise errors.Malformed("The body is nested too deeply, has too many fields, or is not closed.")
-    is_given = False
-
-    async def given() -> Message:
-        nonlocal is_given
-        if is_given:
-            return await receive()
-        is_given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return given
-
-
-async def _read(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > _BODY:
-        raise errors.TooLarge
-    body = bytearray()
-    more = length != "0" or "transfer-encoding" in headers
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise errors.Malformed("The body ended early.")  # its sender has gone: half a request is none
-        body += message.get("body", b"")
-        if len(body) > _BODY:
-            raise errors.TooLarge
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-def _is_too_deep(body: bytes) -> bool:
-    if body.count(b"[") + body.count(b"{") <= _DEPTH:
-        return False
-    first = itertools.islice(_TEXT_OR_BRACKET.finditer(body), 1000)  # an attack is seen at its beginning
-    if max(itertools.accumulate(_RISE.get(step[0], 0) for step in first), default=0) > _DEPTH:
-        return True
-    brackets = _NO_BRACKET.sub(b"", body)
-    for _ in range(_DEPTH):  # each round takes the innermost pairs away
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return bool(brackets)
 
 
 def _render(scope: Scope, problem: errors.Problem) -> Response:

@@ -22,6 +22,11 @@ class Right(StrEnum):
     TRANSCRIPT_READ = "transcript:read"
     TRANSCRIPT_WRITE = "transcript:write"
     TRANSCRIPT_DELETE = "transcript:delete"
+    RECORDING_READ = "recording:read"
+    RECORDING_WRITE = "recording:write"
+    RECORDING_PLAY = "recording:play"
+    RECORDING_DELETE = "recording:delete"
+    RECORDING_HOLD = "recording:hold"
     USER_READ = "user:read"
     USER_WRITE = "user:write"
     CLIENT_READ = "client:read"
@@ -36,7 +41,8 @@ class Right(StrEnum):
 # What an operator does on the platform, not at a client: no role holds these, and no token carries them.
 OF_PLATFORM: frozenset[Right] = frozenset({Right.CLIENT_CREATE, Right.CLIENT_LIST})
 
-_READS = frozenset({Right.GUEST_READ, Right.CALL_READ, Right.TRANSCRIPT_READ, Right.SESSION_OWN})
+# What is known of a recording, and not its audio (API.md: a viewer reads and does not listen).
+_READS = frozenset({Right.GUEST_READ, Right.CALL_READ, Right.TRANSCRIPT_READ, Right.RECORDING_READ, Right.SESSION_OWN})
 _AGENT = _READS | {
     Right.GUEST_WRITE,
     Right.GUEST_DELETE,
@@ -44,6 +50,9 @@ _AGENT = _READS | {
     Right.CALL_DELETE,
     Right.TRANSCRIPT_WRITE,
     Right.TRANSCRIPT_DELETE,
+    Right.RECORDING_WRITE,
+    Right.RECORDING_PLAY,
+    Right.RECORDING_DELETE,
 }
 
 ROLES: Mapping[str, frozenset[Right]] = MappingProxyType(
@@ -67,6 +76,14 @@ NEEDS: Mapping[Action, Right] = MappingProxyType(
         Action.TRANSCRIPT_WRITE: Right.TRANSCRIPT_WRITE,
         Action.TRANSCRIPT_READ: Right.TRANSCRIPT_READ,
         Action.TRANSCRIPT_DELETE: Right.TRANSCRIPT_DELETE,
+        Action.RECORDING_CREATE: Right.RECORDING_WRITE,
+        Action.RECORDING_LIST: Right.RECORDING_READ,
+        Action.RECORDING_READ: Right.RECORDING_READ,
+        Action.RECORDING_PLAY: Right.RECORDING_PLAY,
+        Action.RECORDING_PLAYED: Right.RECORDING_PLAY,
+        Action.RECORDING_DELETE: Right.RECORDING_DELETE,
+        Action.RECORDING_HOLD: Right.RECORDING_HOLD,
+        Action.RECORDING_RELEASE: Right.RECORDING_HOLD,
         Action.USER_INVITE: Right.USER_WRITE,
         Action.USER_LIST: Right.USER_READ,
         Action.USER_READ: Right.USER_READ,
@@ -87,6 +104,9 @@ NEEDS: Mapping[Action, Right] = MappingProxyType(
         Action.ACCESS_EVENT_EXPORT: Right.ACCESS_EVENT_EXPORT,
     }
 )
+
+# How something ended that another action admitted: no route asks for it, its right is that action's.
+OUTCOMES: frozenset[Action] = frozenset({Action.RECORDING_PLAYED})
 
 # What a session that still owes its second factor may do: enrol, see itself, sign out (04.1).
 ENROLLING: frozenset[Action] = frozenset(

@@ -1,7 +1,6 @@
 """An export on its way to its reader: in constant memory, held to its session, and its end in the log (invariant 5).
 
-It was admitted before its first byte. A file ends properly only once its outcome is committed; any other end is
-recorded as `failed` as soon as the database takes it. An admission without an outcome ended with its process.
+It was admitted before its first byte. A file ends properly only once its outcome is committed (`guard.ending`).
 """
 
 import asyncio
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -19,9 +17,10 @@ from audit import export, store
 from audit.export import Format
 from audit.search import Search
 from events.access import AccessEvent, Action, Outcome
-from guard import errors, tenant
+from guard import tenant
 from guard.access import Door
 from guard.database import Connection
+from guard.ending import Ending
 from guard.identity import Caller, Claims
 from guard.revocation import Revocations
 
@@ -29,13 +28,11 @@ from guard.revocation import Revocations
 EXPORT_PAGE = 1000
 EXPORT_RESOURCES = 5000
 _LONGEST = 3600.0  # seconds for one export, however slowly it is read
-_TRIES = 60  # a second apart: how long the database may be away and still learn how an export ended
 
 Part = tuple[list[AccessEvent], bool]
 """A page of an export, and whether there may be more."""
 
 _log = logging.getLogger("audit.delivery")
-_settling: set[asyncio.Task[None]] = set()  # the loop holds tasks weakly
 
 
 class _SessionOver(Exception):
@@ -60,13 +57,13 @@ class Delivery(StreamingResponse):
         self._revocations = revocations
         self._order = order
         self._rows = 0
-        self._ending: asyncio.Task[None] | None = None
+        self._ending = Ending(order.admission, self._record)
         name = f"access-events.{order.kind.value}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         super().__init__(self._pages(*first), media_type=order.kind.media_type, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the file; whatever ends it, also its reader's leaving, ends in `_settle`."""
+        """Sends the file; whatever ends it, also its reader's leaving, is an `Ending`."""
         try:
             async with asyncio.timeout(_LONGEST):
                 await super().__call__(scope, receive, send)
@@ -77,10 +74,7 @@ class Delivery(StreamingResponse):
             # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
             _log.warning("export cut: its session is over", extra={"count": self._rows})
         finally:
-            # Not awaited: a reader that left cancels whatever waits here.
-            settling = asyncio.create_task(self._settle())
-            _settling.add(settling)
-            settling.add_done_callback(_settling.discard)
+            self._ending.settle()
 
     async def _pages(self, page: list[AccessEvent], has_more: bool) -> AsyncIterator[str]:  # noqa: FBT001 - a Part
         yield export.header(self._order.kind)
@@ -91,8 +85,7 @@ class Delivery(StreamingResponse):
             yield text
             if has_more:
                 page, has_more = await self._older_than(last)
-        self._ending = asyncio.create_task(self._record(Outcome.ALLOWED))
-        await asyncio.shield(self._ending)
+        await self._ending.complete()
 
     async def _older_than(self, event_id: UUID) -> Part:
         caller = self._order.caller
@@ -101,19 +94,6 @@ class Delivery(StreamingResponse):
         older = self._order.search.older_than(event_id)
         async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
             return await page_of(connection, caller.client_id, older)
-
-    async def _settle(self) -> None:
-        for _ in range(_TRIES):
-            # The outcome of a whole file may be on its way when its reader leaves: there is one outcome, not two.
-            ending, self._ending = self._ending, None
-            try:
-                await (ending or self._record(Outcome.FAILED))
-            except (errors.Unavailable, asyncpg.PostgresError) as failed:
-                _log.warning("outcome of an export waits", extra={"error": type(failed).__name__})
-                await asyncio.sleep(1)
-            else:
-                return
-        _log.error("an export's outcome is not in the log", extra={"cause": str(self._order.admission)})
 
     async def _record(self, outcome: Outcome) -> None:
         async with self._door.entry().open(self._order.caller, Action.ACCESS_EVENT_EXPORT) as access:

@@ -17,8 +17,10 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
     async def run(api: FastAPI) -> AsyncIterator[None]:
         async with runtime.start(settings, certificate) as parts:
             parts.consume([consumers.CLIENTS], consumers.learn_clients(parts.pools.job), purpose="clients")
+            parts.consume([consumers.HOLDS], consumers.learn_holds(parts.pools.job), purpose="holds")
             parts.background(retention.run(parts.door, settings.retention_every_seconds), "retention")
             parts.equip(api)
             yield
 
-    return http.app("tenant_data", [router], lifespan=run)
+    # It asks for its caller whether a call is there, before it takes the call's audio.
+    return http.app("tenant_data", [router], lifespan=run, relays=frozenset({"recording_storage"}))

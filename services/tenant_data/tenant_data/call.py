@@ -11,6 +11,7 @@ from guard.body import Body
 from guard.errors import Invalid
 from guard.keys import SubjectKey
 from guard.moment import EARLIEST, Moment
+from tenant_data.held_recording import Kept
 
 TABLE = "call"
 _SEALED = frozenset({"ended_at", "from_number", "to_number", "outcome"})
@@ -62,6 +63,13 @@ class Call(BaseModel):
     outcome: str | None
     version: int
     created_at: datetime
+
+
+class DeletedCall(BaseModel):
+    """The answer to a deletion that is not a whole one: `kept` names what a legal hold keeps."""
+
+    id: UUID
+    kept: list[Kept]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from guard.body import Body
 from guard.keys import SubjectKey
+from tenant_data.held_recording import Kept
 from tenant_data.language import Language
 
 TABLE = "guest"
@@ -117,10 +118,10 @@ class Guest(BaseModel):
 
 
 class ErasedGuest(BaseModel):
-    """The answer to an erasure: `held` names what a legal hold keeps."""
+    """The answer to an erasure: `kept` names what a legal hold keeps."""
 
     id: UUID
-    held: tuple[str, ...] = ()
+    kept: list[Kept]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,7 @@
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Event
 
 import pytest
 from hpack import Encoder
@@ -15,6 +12,8 @@ from hyperframe.frame import DataFrame, HeadersFrame
 from support.attacker import Target, attack
 from support.edge import Edge
 from support.good_client import GoodClient
+from support.heap import fullest
+from support.upload import steadily_2
 from support.wire import Http2, Line, continuation
 
 MIB = 1_048_576
@@ -136,25 +135,6 @@ def hold_memory_1(target: Target, connections: int, tokens: list[str], *, chunke
     return sum(line.received.startswith(b"HTTP/1.1 429 ") for line in held)
 
 
-@contextmanager
-def fullest(own: Edge) -> Iterator[Callable[[], int]]:
-    """How full the gateway's memory was at most, in percent, looked at all the time: afterwards it is back."""
-    seen: list[int] = []
-    over = Event()
-
-    def look() -> None:
-        while not over.wait(0.05):  # more often than the gateway itself looks
-            seen.append(own.statistic("overload.envoy.resource_monitors.fixed_heap.pressure"))
-
-    with ThreadPoolExecutor(1) as beside:
-        looking = beside.submit(look)
-        try:
-            yield lambda: max(seen)
-        finally:
-            over.set()
-            looking.result()
-
-
 def test_what_is_too_large_is_refused(own: Edge, good: GoodClient, target: Target) -> None:
     seen, runs = good.through(lambda: attack(send_too_much, target, seconds=5))
     for name in runs[0]:
@@ -167,9 +147,15 @@ def test_what_is_too_large_is_refused(own: Edge, good: GoodClient, target: Targe
 
 
 def test_memory_that_is_held_back_is_taken_back(own: Edge, good: GoodClient, target: Target) -> None:
-    """Six connections of a hundred bodies each were all of the gateway's memory, and a 503 for everybody."""
-    with fullest(own) as most:
+    """Six connections of a hundred bodies each were all of the gateway's memory, and a 503 for everybody.
+
+    An upload that waits for its service holds what an upload may hold, and is not taken for one of them.
+    """
+    honest = Target(own.stack.port, str(own.stack.ca), own.token(sid="uploader", client_id="good-hotel"))
+    with fullest(own) as most, ThreadPoolExecutor(1) as beside:
+        upload = beside.submit(steadily_2, honest, "/v1/calls/unread/recordings", 16 * MIB, 1)
         seen, runs = good.through(lambda: attack(hold_memory, target, connections=6, streams=100))
+        assert upload.result() == "200"
     print(f"{runs[0] / MIB:.0f} MiB taken of what was offered, memory {most()} % full")
     assert most() < STOPS
     seen.assert_served()

@@ -68,6 +68,19 @@ def body_2(target: Target) -> str:
         return _drip(line, DataFrame(1, b"x").serialize())
 
 
+def body_that_asks_for_time(target: Target) -> str:
+    """By the header in which the gateway itself says how long a whole request may take."""
+    with Line(target) as line:
+        line.send(_authorized(target, "POST /v1/guests HTTP/1.1", "Content-Length: 1000", "grpc-timeout: 1H"))
+        return _drip(line, b"x")
+
+
+def body_to_nowhere(target: Target) -> str:
+    with Line(target) as line:
+        line.send(_authorized(target, "POST /v1/nowhere HTTP/1.1", "Content-Length: 1000"))
+        return _drip(line, b"x")
+
+
 def body_without_token(target: Target) -> str:
     with Line(target) as line:
         line.send(b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
@@ -96,6 +109,8 @@ SENDERS: dict[Callable[[Target], str], str] = {
     body: "408",
     chunks: "408",
     body_2: "408",
+    body_that_asks_for_time: "408",
+    body_to_nowhere: "408",
     body_without_token: "408",
     handshake: "cut",
     half_a_handshake: "cut",

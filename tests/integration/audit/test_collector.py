@@ -61,7 +61,7 @@ async def test_what_belongs_to_no_client_is_the_platforms(stack: Machine) -> Non
             "SELECT DISTINCT action, actor_id FROM access_event WHERE client_id = $1 AND service = 'openbao'", PLATFORM
         )
     seen = {(row["action"], row["actor_id"]) for row in rows}
-    for service in ("auth", "tenant_data", "audit"):
+    for service in ("auth", "tenant_data", "audit", "recording_storage"):
         assert {("vault:login", service), ("credential:issue", service), ("secret:read", service)} <= seen
 
 

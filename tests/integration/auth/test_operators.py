@@ -49,7 +49,7 @@ def grant(http: httpx2.Client, hotel: Hotel, *rights: str, **changes: object) ->
     return http.post("/internal/operator-tokens", json=body)
 
 
-@pytest.mark.parametrize("peer", ["tenant_data", "audit", "gateway"])
+@pytest.mark.parametrize("peer", ["tenant_data", "audit", "recording_storage", "gateway"])
 async def test_a_workload_is_no_operator(stack: Machine, otter: Hotel, peer: str) -> None:
     body = {"client_id": str(otter.client_id), "reason": REASON, "rights": ["guest:read"]}
     async with workload(stack, peer, "auth") as http:

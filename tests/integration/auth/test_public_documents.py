@@ -16,5 +16,5 @@ def test_the_contract_of_all_services(otter: Hotel) -> None:
     assert whole["openapi"].startswith("3.1")
     assert {"/v1/sessions", "/v1/users/me/totp", "/v1/guests/{guest_id}", "/v1/access-events"} <= set(whole["paths"])
     assert not [path for path in whole["paths"] if path.startswith("/internal")]
-    for service in ("auth", "tenant_data", "audit"):
+    for service in ("auth", "tenant_data", "audit", "recording_storage"):
         assert expect(otter.http.get(f"/v1/openapi/{service}.json"), 200).json()["info"]["title"] == service

@@ -1,5 +1,6 @@
 """05.4: a flood is refused where it begins and harms no neighbour; what is away is a 503 that says when to return."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -41,6 +42,12 @@ class TestAway:
         answer = http.get("/v1/access-events", headers=own.bearer(sid="away"))
         assert_problem(answer, 503, "unavailable")
         assert int(answer.headers["retry-after"]) >= 1
+
+    def test_a_service_that_thinks_for_too_long(self, own: Edge, http: httpx2.Client) -> None:
+        began = time.monotonic()
+        answer = http.post("/v1/guests/never", headers=own.bearer(sid="patient"), json={})
+        assert_problem(answer, 503, "unavailable")
+        assert 14 < time.monotonic() - began < 18
 
     def test_an_impostor_with_another_workload_s_certificate(self, own: Edge, http: httpx2.Client) -> None:
         """What listens on a service's port must be that service."""

@@ -68,7 +68,7 @@ def test_nothing_is_echoed(otter: Hotel, method: str) -> None:
     assert "marker-7d21" not in answer.text
 
 
-@pytest.mark.parametrize("listener", ["gateway", "auth", "tenant_data", "audit", "openbao"])
+@pytest.mark.parametrize("listener", ["gateway", "auth", "tenant_data", "audit", "recording_storage", "openbao"])
 def test_plain_http_is_neither_answered_nor_redirected(stack: Machine, listener: str) -> None:
     with socket.create_connection(("127.0.0.1", stack.port_of(listener)), timeout=5) as plain:
         plain.sendall(PLAIN)

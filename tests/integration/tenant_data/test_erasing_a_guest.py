@@ -5,10 +5,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
 
+from events.call import CallDeleted, call_event_of
 from events.guest import GuestErased
 from events.topic import TOPICS
 from guard.kafka import Kafka
+from support.bus import await_record
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
@@ -46,7 +49,7 @@ def test_everything_of_the_guest_goes_and_is_named(otter: Hotel) -> None:
     for call_id in calls[:2]:
         expect(otter.agent.put(f"/v1/calls/{call_id}/transcript", json=WORDS), 201)
     answer = expect(otter.agent.delete(f"/v1/guests/{guest['id']}", headers={"If-Match": '"1"'}), 202)
-    assert answer.json() == {"id": guest["id"], "held": []}
+    assert answer.json() == {"id": guest["id"], "kept": []}
 
     event = otter.event(answer.headers["Access-Event"])
     assert (event["action"], event["outcome"]) == ("guest:delete", "allowed")
@@ -112,6 +115,20 @@ async def test_the_others_are_told(stack: Machine, otter: Hotel) -> None:
     expect(otter.agent.delete(f"/v1/guests/{guest['id']}"), 202)
     told = await heard(stack, UUID(guest["id"]))
     assert told.client_id == otter.client_id
+
+
+async def test_the_others_are_told_of_each_of_its_calls(stack: Machine, otter: Hotel) -> None:
+    guest = otter.guest()
+    calls = [otter.call(guest_id=guest["id"])["id"] for _ in range(2)]
+    expect(otter.agent.delete(f"/v1/guests/{guest['id']}"), 202)
+    for call_id in calls:
+        told = await await_record(stack, "recording_storage", "tenant_data.calls", lambda r, c=call_id: names(r, c))
+        assert told.key == str(otter.client_id).encode()
+        assert isinstance(call_event_of(told.value), CallDeleted)
+
+
+def names(record: ConsumerRecord, call_id: str) -> bool:
+    return str(call_event_of(record.value).call_id) == call_id
 
 
 async def heard(stack: Machine, guest_id: UUID) -> GuestErased:

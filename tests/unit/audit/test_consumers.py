@@ -69,14 +69,14 @@ def test_a_later_version_is_not_guessed_at():
         consumers.read("access.auth", b"k", later.encode())
 
 
-@pytest.mark.parametrize("service", ["auth", "tenant_data", "audit"])
+@pytest.mark.parametrize("service", ["auth", "tenant_data", "audit", "recording_storage"])
 def test_its_own_topic(service):
     sent = event(service)
     assert consumers.read(f"access.{service}", key(sent), sent.payload().encode()) == sent
 
 
 def test_it_listens_to_every_service():
-    assert consumers.ACCESSES == ("access.audit", "access.auth", "access.tenant_data")
+    assert consumers.ACCESSES == ("access.audit", "access.auth", "access.recording_storage", "access.tenant_data")
 
 
 def test_each_service_is_told_of_its_own_ids_once():

@@ -10,7 +10,7 @@ from audit import access_event, delivery, store
 from audit.export import Format
 from audit.places import IN_ALL, OF_ONE, Places
 from audit.search import Search
-from events.access import AccessEvent, Action, Actor, new_salt
+from events.access import AccessEvent, Action, Actor, Outcome, new_salt
 from events.uuid7 import uuid7
 from guard.clock import Clock
 from guard.errors import TooMany, Unavailable
@@ -121,19 +121,22 @@ async def test_while_its_reader_is_slow_only_the_text_of_a_page_is_held() -> Non
 
 async def test_one_that_is_read_for_ever_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     settled = asyncio.Event()
+    ended: list[Outcome] = []
 
-    async def settle(_: object) -> None:
+    async def record(_: object, outcome: Outcome) -> None:
+        ended.append(outcome)
         settled.set()
 
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(delivery, "_LONGEST", 0.05)
-    monkeypatch.setattr(delivery.Delivery, "_settle", settle)
+    monkeypatch.setattr(delivery.Delivery, "_record", record)
     order = delivery.Order(None, Search(), Format.CSV, uuid7())
     made = delivery.Delivery(None, None, order, ([event()], True))
     await asyncio.wait_for(made({"type": "http", "asgi": {"spec_version": "2.4"}}, never, never), 10)
-    await asyncio.wait_for(settled.wait(), 10)  # its end is in the log
+    await asyncio.wait_for(settled.wait(), 10)
+    assert ended == [Outcome.FAILED]  # its end is in the log
 
 
 class TestPlaces:

@@ -46,4 +46,4 @@ def test_the_same_sources_and_what_is_compiled_from_them(package: Path) -> None:
 
 
 def test_services_are_told_apart() -> None:
-    assert len({build.digest(service) for service in ("auth", "tenant_data", "audit")}) == 3
+    assert len({build.digest(service) for service in ("auth", "tenant_data", "audit", "recording_storage")}) == 4

@@ -164,6 +164,28 @@ class TestCommitted:
         assert (event["topic"], event["key"]) == ("access.tenant_data", str(OTTER))
         assert entry.state["access_event"] == event["event_id"] == str(event_id)
 
+    @pytest.mark.parametrize(
+        ("own", "written"),
+        [(None, "complete, 7 bytes"), ("ticket 4711", "complete, 7 bytes; ticket 4711"), ("t" * 512, None)],
+    )
+    async def test_with_what_the_service_says_of_it(
+        self, entry: Entry, database: Database, own: str | None, written: str | None
+    ) -> None:
+        async with entry.open(caller(reason=own), Action.RECORDING_PLAYED) as access:
+            access.touch("recording", GUEST)
+            access.note("cut")
+            access.note("complete, 7 bytes")
+        (event,) = database.committed
+        assert event["reason"] == (written or f"complete, 7 bytes; {own}"[:512])
+
+    async def test_with_a_note_that_leaves_room_for_the_callers_reason(self, entry: Entry, database: Database) -> None:
+        async with entry.open(caller(reason="ticket 4711"), Action.GUEST_LIST) as access:
+            access.touch_none()
+            with pytest.raises(ValueError, match="200"):
+                access.note("x" * 201)
+            access.note("x" * 200)
+        assert database.committed[0]["reason"] == "x" * 200 + "; ticket 4711"
+
     async def test_of_nothing_found_in_a_list(self, entry: Entry, database: Database) -> None:
         async with entry.open(caller(), Action.GUEST_LIST) as access:
             access.touch_none()

@@ -12,7 +12,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import Field
 
-from guard import errors, http, telemetry
+from guard import errors, http, intake, telemetry
 from guard.body import Body
 from guard.page import Limit
 
@@ -131,7 +131,7 @@ class TestMalformed:
 
     @pytest.mark.parametrize("piece", [b'"[\\', b'"\\"[', b'["', b'\\"[', b"[", b"{}", b'"', b"\\"])
     def test_depth_is_measured_in_linear_time(self, piece: bytes) -> None:
-        http._is_too_deep(piece * (2**20 // len(piece)))  # a quadratic one would not come back
+        intake._is_too_deep(piece * (2**20 // len(piece)))  # a quadratic one would not come back
 
 
 class TestTooMuch:

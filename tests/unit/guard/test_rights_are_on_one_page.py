@@ -9,7 +9,7 @@ import pytest
 
 from events.access import Action
 from guard.identity import Caller
-from guard.rights import ENROLLING, NEEDS, OF_PLATFORM, ROLES, Right
+from guard.rights import ENROLLING, NEEDS, OF_PLATFORM, OUTCOMES, ROLES, Right
 from support import tree
 
 
@@ -40,7 +40,11 @@ def test_each_action_of_a_users_route_needs_a_right() -> None:
 
 
 def test_each_line_of_the_page_is_asked_for() -> None:
-    assert {action for _, action in calls("may")} == {*NEEDS}
+    assert {action for _, action in calls("may")} == {*NEEDS} - OUTCOMES
+
+
+def test_an_outcome_needs_what_its_admission_needed() -> None:
+    assert {NEEDS[action] for action in OUTCOMES} == {NEEDS[Action.RECORDING_PLAY]}
 
 
 def test_each_right_is_needed() -> None:
@@ -59,6 +63,17 @@ def test_what_is_done_on_the_platform_is_nobodys_at_a_client() -> None:
 def test_only_the_admin_sees_people_log_and_settings(role: str) -> None:
     kept = {right for right in Right if right.split(":")[0] in {"user", "client", "access_event"}}
     assert not ROLES[role] & kept
+
+
+def test_a_viewer_sees_that_there_is_a_recording_and_does_not_hear_it() -> None:
+    assert caller("viewer").may(Action.RECORDING_READ)
+    assert not any(caller("viewer").may(action) for action in (Action.RECORDING_PLAY, Action.RECORDING_PLAYED))
+    assert caller("agent").may(Action.RECORDING_PLAY)
+
+
+def test_only_the_admin_places_and_lifts_a_hold() -> None:
+    for action in (Action.RECORDING_HOLD, Action.RECORDING_RELEASE):
+        assert [role for role in ROLES if caller(role).may(action)] == ["admin"]
 
 
 def test_a_viewer_changes_nothing_but_its_own() -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 
 from events.access import Action
 from guard import contract, errors, http
@@ -31,6 +31,16 @@ async def one(thing_id: UUID, if_match: IfMatch = None) -> dict[str, str]:
 @router.post("/v1/things/search")
 async def search() -> dict[str, str]:
     return {}
+
+
+TAPE = contract.binary("audio/wav")
+OF_TAPE = {200: {"content": TAPE}, 206: {"content": TAPE}, **contract.problems(errors.Unsatisfiable)}
+
+
+@router.head("/v1/things/{thing_id}/tape", responses=OF_TAPE, response_class=Response)
+@router.get("/v1/things/{thing_id}/tape", responses=OF_TAPE, response_class=Response)
+async def play(thing_id: UUID) -> Response:
+    raise errors.Unsatisfiable(7)
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +90,21 @@ async def test_a_word_is_no_id(api: FastAPI) -> None:
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         assert (await client.post("/v1/things/search")).status_code == 200
         assert (await client.get("/v1/things/none")).status_code == 422
+
+
+def test_bytes_of_another_kind(api: FastAPI) -> None:
+    operations = api.openapi()["paths"]["/v1/things/{thing_id}/tape"]
+    assert set(operations) == {"get", "head"}
+    for operation in operations.values():
+        assert list(operation["responses"]["200"]["content"]) == ["audio/wav"]
+        assert operation["responses"]["206"]["content"] == TAPE
+    assert list(api.openapi()["components"]["responses"]["Unsatisfiable"]["headers"]) == ["Content-Range"]
+
+
+async def test_what_is_asked_for_by_its_head_alone(api: FastAPI) -> None:
+    tape = f"/v1/things/{UUID(int=7)}/tape"
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api), base_url="http://things") as client:
+        for method in ("GET", "HEAD"):
+            answer = await client.request(method, tape)
+            assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */7")
+        assert (await client.post(tape)).headers["allow"] == "GET, HEAD"

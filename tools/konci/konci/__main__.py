@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from konci import client, demo, dlq, lifecycle, operator
+from konci import client, demo, dlq, lifecycle, operator, recording
 from stack.settings import StackError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 # A command module has `register(app)`; add it here.
-for module in (lifecycle, client, operator, demo, dlq):
+for module in (lifecycle, client, operator, recording, demo, dlq):
     module.register(app)
 
 

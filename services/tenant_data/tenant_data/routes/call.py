@@ -5,8 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi.responses import JSONResponse
 
 from events.access import Action
+from events.call import CallAssigned, CallDeleted
 from events.uuid7 import uuid7
 from guard import contract, errors, idempotency, version
 from guard.access import Access, EntryDoor
@@ -17,9 +19,10 @@ from guard.moment import EARLIEST, LATEST, Moment
 from guard.page import Cursor, Limit, Page
 from guard.version import IfMatch
 from tenant_data import call, transcript
-from tenant_data.call import Call, CallChange, CallRow, NewCall
+from tenant_data.call import Call, CallChange, CallRow, DeletedCall, NewCall
 from tenant_data.store import call as store
 from tenant_data.store import guest as guest_store
+from tenant_data.store import held_recording
 from tenant_data.store import transcript as transcript_store
 
 router = APIRouter(tags=["calls"])
@@ -122,7 +125,10 @@ async def change_call(
 
 
 async def _moved(access: Access, row: CallRow, guest_id: UUID | None, guest_key: SubjectKey | None) -> SubjectKey:
-    """The key of the call's new subject, under which its transcript is sealed again; what was its own is forgotten."""
+    """The key of the call's new subject, under which its transcript is sealed again; what was its own is forgotten.
+
+    Whoever else holds something of the call is told.
+    """
     key = guest_key or await access.new_subject_key(row.call_id)
     words = await transcript_store.find_transcript(access, row.call_id)
     if words is not None:
@@ -132,11 +138,20 @@ async def _moved(access: Access, row: CallRow, guest_id: UUID | None, guest_key:
     await idempotency.forget(access, call.TABLE, [row.call_id])
     if row.guest_id is None:
         await access.forget([row.call_id])
+    moved = CallAssigned(client_id=access.client_id, call_id=row.call_id, guest_id=guest_id, at=access.now)
+    await access.publish("tenant_data.calls", str(access.client_id), moved)
     return key
 
 
-@router.delete("/v1/calls/{call_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_call(call_id: UUID, caller: MayDeleteCalls, door: EntryDoor, if_match: IfMatch = None) -> None:
+@router.delete(
+    "/v1/calls/{call_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    response_model=None,
+    responses={status.HTTP_200_OK: {"model": DeletedCall, "description": "Deleted; what a legal hold keeps is named"}},
+)
+async def delete_call(
+    call_id: UUID, caller: MayDeleteCalls, door: EntryDoor, if_match: IfMatch = None
+) -> JSONResponse | None:
     async with door.open(caller, Action.CALL_DELETE) as access:
         row = await store.lock_call(access, call_id)
         version.require(row.version, if_match)
@@ -145,3 +160,7 @@ async def delete_call(call_id: UUID, caller: MayDeleteCalls, door: EntryDoor, if
         await idempotency.forget(access, call.TABLE, [call_id])
         if row.guest_id is None:
             await access.forget([call_id])
+        gone = CallDeleted(client_id=access.client_id, call_id=call_id, at=access.now)
+        await access.publish("tenant_data.calls", str(access.client_id), gone)
+        kept = await held_recording.held_of_call(access, call_id)
+    return JSONResponse(DeletedCall(id=call_id, kept=kept).model_dump(mode="json")) if kept else None

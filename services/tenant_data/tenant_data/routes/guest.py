@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response, status
 
 from events.access import Action
+from events.call import CallDeleted
 from events.guest import GuestErased
 from events.uuid7 import uuid7
 from guard import idempotency, version
@@ -19,6 +20,7 @@ from tenant_data import call, guest
 from tenant_data.guest import ErasedGuest, Guest, GuestChange, GuestContent, GuestRow, GuestSearch
 from tenant_data.store import call as call_store
 from tenant_data.store import guest as store
+from tenant_data.store import held_recording
 
 router = APIRouter(tags=["guests"])
 
@@ -129,7 +131,11 @@ async def erase_guest(
         await access.forget([guest_id])
         erased = GuestErased(client_id=access.client_id, guest_id=guest_id, at=access.now)
         await access.publish("tenant_data.guests", str(access.client_id), erased)
-    return ErasedGuest(id=guest_id)
+        for call_id in call_ids:
+            gone = CallDeleted(client_id=access.client_id, call_id=call_id, at=access.now)
+            await access.publish("tenant_data.calls", str(access.client_id), gone)
+        kept = await held_recording.held_of_guest(access, guest_id, call_ids)
+    return ErasedGuest(id=guest_id, kept=kept)
 
 
 async def _digests(access: Access, content: GuestContent | GuestSearch) -> Mapping[str, bytes]:

@@ -1,0 +1,75 @@
+"""The only file that constructs. Read it top to bottom and you know the service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from guard import http, runtime
+from guard.tls import Certificate
+from guard.vault import Vault
+from recording_storage import adoption, comparison, consumers, rewrapping, zone
+from recording_storage.archive import Archive
+from recording_storage.call import Calls
+from recording_storage.healer import Healer, Wounded
+from recording_storage.heartbeat import Heartbeat
+from recording_storage.key import Keys
+from recording_storage.places import Places
+from recording_storage.routes import STREAMED, router
+from recording_storage.settings import Settings
+from recording_storage.sweeping import Sweep
+from recording_storage.zone import Place, ZoneSettings
+
+
+def build(settings: Settings, certificate: Certificate) -> FastAPI:
+    @asynccontextmanager
+    async def run(api: FastAPI) -> AsyncIterator[None]:
+        async with (
+            runtime.start(settings, certificate) as parts,
+            http.client(certificate, peer="tenant_data") as tenant_data,
+        ):
+            wounded = Wounded()
+            zones = zone.open_zones(await _zones(settings, parts.vault), wounded.note)
+            keys = Keys(parts.vault, settings.service, lifetime=settings.key_cache_seconds)
+            copies_kept = settings.copies_kept()
+            sweep = Sweep(settings.sweep_every_seconds, settings.upload_silent_seconds, copies_kept)
+            healer = Healer(parts.door, zones, keys, wounded)
+            heartbeat = Heartbeat()
+            # Each holds two segments of a MiB, and a copy on its way: 20 and 20 stay under 200 MiB (issue 5).
+            uploads, plays = Places("uploads", of_one=20, in_all=24), Places("plays", of_one=20, in_all=32)
+            jobs = parts.pools.job
+            parts.consume([consumers.CLIENTS], consumers.learn_clients(jobs), purpose="clients")
+            parts.consume([consumers.CALLS], consumers.learn_calls(jobs, sweep.wake), purpose="calls")
+            parts.consume([consumers.GUESTS], consumers.learn_guests(jobs, sweep.wake), purpose="guests")
+            parts.background(adoption.run(jobs, zones), "zones")
+            parts.background(heartbeat.run(jobs), "heartbeat")
+            parts.background(sweep.run(parts.door, zones), "sweep")
+            parts.background(healer.run(), "healer")
+            parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
+            parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
+            calls = Calls(tenant_data, settings.tenant_data)
+            api.state.archive = Archive(
+                zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept
+            )
+            parts.equip(api)
+            yield
+
+    return http.app("recording_storage", [router], lifespan=run, streamed=STREAMED)
+
+
+async def _zones(settings: Settings, vault: Vault) -> ZoneSettings:
+    places = (settings.zone_a, settings.zone_b)
+    if all(at.startswith("/") for at in places):
+        return ZoneSettings((Place(places[0]), Place(places[1])), settings.zone_seconds)
+    secret = await vault.secret("zones")  # {a: {key_id, key_secret}, b: …}
+    first, second = (_place(settings, at, secret.get(name, {})) for name, at in zip("ab", places, strict=True))
+    return ZoneSettings((first, second), settings.zone_seconds)
+
+
+def _place(settings: Settings, at: str, opens: dict[str, str]) -> Place:
+    if at.startswith("/"):
+        return Place(at)
+    key_id, key_secret = SecretStr(opens["key_id"]), SecretStr(opens["key_secret"])
+    ca = None if settings.zone_ca is None else str(settings.zone_ca)
+    return Place(at, settings.zone_region, key_id, key_secret, ca)

@@ -1,0 +1,39 @@
+"""What this service works with beside the door, made once for each process in `app`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from guard.revocation import Revocations
+from recording_storage.call import Calls
+from recording_storage.heartbeat import Heartbeat
+from recording_storage.key import Keys
+from recording_storage.places import Places
+from recording_storage.zone import Zones
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Archive:
+    """Zones and keys, whose a call is, room for uploads and plays, and the sweep that clears what they leave."""
+
+    zones: Zones
+    keys: Keys
+    calls: Calls
+    uploads: Places
+    plays: Places
+    heartbeat: Heartbeat
+    revocations: Revocations
+    wake_sweep: Callable[[], None]
+    copies_kept: timedelta  # the longest that a backup or a snapshot of a key's row is kept
+
+
+async def _archive(request: Request) -> Archive:
+    archive: Archive = request.app.state.archive
+    return archive
+
+
+TheArchive = Annotated[Archive, Depends(_archive)]
+"""The archive as a route's parameter."""

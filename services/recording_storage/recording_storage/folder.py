@@ -1,0 +1,103 @@
+"""A zone in a local folder: what obstore's LocalStore leaves to be done. It never reaches outside its folder.
+
+LocalStore writes `000001#1` and renames it. It syncs nothing, gives modes by the process's mask, and hides what a
+killed process left half-written; a folder that is not there it makes anew, also where a disk should be mounted.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from obstore.store import LocalStore
+
+_DEBRIS = re.compile(r".+#\d+")
+_THREADS = 8  # of this zone alone: one that hangs takes no thread of its neighbour
+
+T = TypeVar("T")
+
+
+class Folder:
+    """A folder of this machine, or of a disk mounted on it."""
+
+    may_vanish = True  # behind its path can be nothing, or the folder under a disk that is not mounted
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+        self._store: LocalStore | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zone")
+
+    async def store(self) -> LocalStore:
+        """What reads and writes here. Raises FileNotFoundError while there is no folder."""
+        if self._store is None:
+            self._store = await self._run(lambda: LocalStore(self._root, automatic_cleanup=True))
+        return self._store
+
+    async def make(self) -> None:
+        """The folder itself, for its owner only. Raises OSError."""
+        await self._run(lambda: _make(self._root))
+
+    async def settle(self, path: str) -> None:
+        """What was just written at `path` outlives a power cut, and is its owner's only. Raises OSError."""
+        await self._run(lambda: _settle(self._root, path))
+
+    async def clear(self, below: str, older_than: timedelta) -> int:
+        """Removes what killed processes left below `below`; how many files that were. Raises OSError."""
+        return await self._run(lambda: _clear(self._root / below, older_than))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _make(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.chmod(0o700)
+
+
+def _settle(root: Path, path: str) -> None:
+    _sync(root / path, 0o600)
+    # A new file is in its folder, and a new folder in the one above, only when these are synced too.
+    for parent in (root / path).parents:
+        _sync(parent, 0o700)
+        if parent == root:
+            return
+
+
+def _sync(path: Path, mode: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _clear(below: Path, older_than: timedelta) -> int:
+    before = time.time() - older_than.total_seconds()
+    try:
+        return _clear_folder(below, before, is_top=True)
+    except FileNotFoundError:  # nothing was ever written there
+        return 0
+
+
+def _clear_folder(folder: Path, before: float, *, is_top: bool = False) -> int:
+    removed = 0
+    is_old = folder.stat().st_mtime <= before  # asked first: what is removed makes it young
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it was renamed or erased meanwhile
+                if entry.is_dir(follow_symlinks=False):
+                    removed += _clear_folder(Path(entry.path), before)
+                elif _DEBRIS.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime <= before:
+                    Path(entry.path).unlink()
+                    removed += 1
+    if is_old and not is_top:
+        with suppress(OSError):  # it holds something; a writer that loses an empty one makes it again
+            folder.rmdir()
+    return removed

@@ -1,0 +1,163 @@
+"""What the two zones hold, held against what they should: differences are told, healed, and orphans swept away.
+
+Which recordings there are is asked of the caller; nothing is healed that the caller's check does not let pass. Whatever
+is cut short can be begun again: what is done stays done.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Literal
+from uuid import UUID
+
+from prometheus_client import Counter as Count
+from prometheus_client import Gauge
+
+from recording_storage import segment, zone
+from recording_storage.holder import Missing
+from recording_storage.segment import Damaged
+from recording_storage.zone import Lost, Zones
+
+IsKnown = Callable[[UUID, UUID], Awaitable[bool]]
+"""Whether (client, recording) is a recording, or an upload under way. Asked after its objects were seen: the row of an
+upload is written before its first object, so what is unknown then belongs to nobody."""
+
+Kind = Literal["missing", "length", "surplus", "orphan", "foreign"]
+
+healed = Count("konci_zone_healed", "Objects written anew into this zone", ["zone"])
+swept = Count("konci_zone_swept", "Recordings without a row that were erased", ["zone"])
+differences_found = Gauge("konci_zone_differences", "What the last comparison found", ["zone", "kind"])
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A recording that the database has. `bytes`: of audio."""
+
+    client_id: UUID
+    recording_id: UUID
+    bytes: int
+
+    def lengths(self) -> dict[str, int]:
+        """Path and length of each of its objects: 2 049 for the longest recording."""
+        parts = [*range(0, self.bytes, segment.SEGMENT), self.bytes]
+        return {
+            zone.path(self.client_id, self.recording_id, number): segment.sealed_length(end - start)
+            for number, (start, end) in enumerate(pairwise(parts))
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that is not as it should be. `surplus`: of a known recording, beyond its end. `foreign`: not ours."""
+
+    zone: str
+    path: str
+    kind: Kind
+
+
+async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> frozenset[str]:
+    """Makes both zones hold what `accept` lets pass; the zones that were written.
+
+    Raises Lost when neither holds it, and Unavailable when one does not answer.
+    """
+    good, wrong = [], []
+    for name in zones.names:
+        try:
+            await zones.read(name, path, accept)
+        except (Missing, Damaged):
+            wrong.append(name)
+        else:
+            good.append(name)
+    if not good:
+        raise Lost(path)
+    for target in wrong:
+        await zones.copy(path, good[0], target, accept)
+        healed.labels(target).inc()
+    return frozenset(wrong)
+
+
+async def differences(
+    zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown, before: datetime
+) -> AsyncIterator[Difference]:
+    """Each difference between both zones and the database. Holds one recording at a time.
+
+    `before`: younger objects without a row are left alone. Raises Unavailable when a zone goes away.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    async for difference in _differences(zones, expected, is_known, before):
+        found[difference.zone, difference.kind] += 1
+        yield difference
+    for name in zones.names:  # only a comparison that came to its end says how many there are
+        for kind in Kind.__args__:  # type: ignore[attr-defined]  # a Literal knows its words
+            differences_found.labels(name, kind).set(found[name, kind])
+
+
+async def _differences(
+    zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown, before: datetime
+) -> AsyncIterator[Difference]:
+    async for recording in expected:
+        for name in zones.names:
+            for difference in await _of_recording(zones, name, recording, is_known):
+                yield difference
+    for name in zones.names:
+        async for difference in _without_row(zones, name, is_known, before):
+            yield difference
+
+
+async def of_recording(zones: Zones, recording: Expected, is_known: IsKnown) -> list[Difference]:
+    """What is to be healed of one recording. Raises Unavailable."""
+    return [found for name in zones.names for found in await _of_recording(zones, name, recording, is_known)]
+
+
+async def _of_recording(zones: Zones, name: str, recording: Expected, is_known: IsKnown) -> list[Difference]:
+    wanted, found = recording.lengths(), list[Difference]()
+    async for stored in zones.stored(name, zone.prefix(recording.client_id, recording.recording_id)):
+        length = wanted.pop(stored.path, None)
+        if length != stored.bytes:
+            found.append(Difference(name, stored.path, "surplus" if length is None else "length"))
+    found += [Difference(name, path, "missing") for path in wanted]
+    # Deleted since the database was read: then its objects are rightly gone.
+    return found if found and await is_known(recording.client_id, recording.recording_id) else []
+
+
+async def _without_row(zones: Zones, name: str, is_known: IsKnown, before: datetime) -> AsyncIterator[Difference]:
+    async for belongs, newest, path in _recordings(zones, name):
+        if belongs is None:
+            yield Difference(name, path, "foreign")
+        elif newest < before and not await is_known(*belongs):
+            yield Difference(name, zone.prefix(*belongs), "orphan")
+
+
+_Run = tuple[tuple[UUID, UUID] | None, datetime, str]
+"""Objects of one recording in a row: whose they are, when the youngest was written, the path of the first."""
+
+
+async def _recordings(zones: Zones, name: str) -> AsyncIterator[_Run]:
+    run: _Run | None = None
+    async for stored in zones.stored(name):
+        belongs = zone.belongs(stored.path)
+        if run is not None and belongs is not None and belongs == run[0]:
+            run = belongs, max(run[1], stored.modified), run[2]
+            continue
+        if run is not None:
+            yield run
+        run = belongs, stored.modified, stored.path
+    if run is not None:
+        yield run
+
+
+async def sweep(zones: Zones, is_known: IsKnown, before: datetime) -> int:
+    """Erases, in both zones, recordings without a row whose objects are all older than `before`; how many.
+
+    Raises Unavailable when a zone goes away.
+    """
+    erased = 0
+    for name in zones.names:
+        async for difference in _without_row(zones, name, is_known, before):
+            if difference.kind == "orphan":
+                await zones.erase(difference.path)
+                swept.labels(name).inc()
+                erased += 1
+    return erased

@@ -1,0 +1,207 @@
+"""One zone as it is called: with a time limit, a bound on calls under way, its mark, and its metrics.
+
+Only what may be said to somebody goes into a log: the texts of the store's errors hold addresses and paths.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from obstore.exceptions import BaseError
+from prometheus_client import Counter, Gauge, Histogram
+
+from guard import errors
+from recording_storage import segment
+from recording_storage.bucket import Bucket
+from recording_storage.folder import Folder
+
+_log = logging.getLogger("recording_storage.zone")
+_CALLS = 64  # under way in one zone: as many threads, and MiB, as one that hangs can hold
+_TIRED = 5.0  # seconds for which a zone that failed is asked last
+_CHUNK = 100  # objects listed or deleted in one call
+_MARK = ".zone"  # says which zone this is: absent, it is the folder under a disk that is not mounted
+
+T = TypeVar("T")
+
+up = Gauge("konci_zone_up", "Whether the zone answered its last call", ["zone"])
+seconds = Histogram(
+    "konci_zone_seconds", "Calls to a zone that were answered", ["zone", "operation"],
+    buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 5, 10),
+)  # fmt: skip
+failures = Counter("konci_zone_failures", "Calls to a zone that failed or took too long", ["zone", "operation"])
+moved = Counter("konci_zone_bytes", "Bytes of objects written and read", ["zone", "operation"])
+
+
+class Missing(Exception):
+    """The zone answers, and has no such object."""
+
+
+class NotItself(OSError):
+    """What is there does not carry this zone's mark."""
+
+
+class Away(errors.Unavailable):
+    """The zone does not answer, not in time, or not as itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as the zone lists it."""
+
+    path: str
+    bytes: int
+    modified: datetime
+
+
+class Holder:
+    """A zone by its name."""
+
+    def __init__(self, name: str, place: Folder | Bucket, limit: float) -> None:
+        self.name = name
+        self._place = place
+        self._limit = limit
+        self._free = asyncio.Semaphore(_CALLS)
+        self._failed_at: float | None = None
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether it failed just now."""
+        return self._failed_at is not None and time.monotonic() - self._failed_at < _TIRED
+
+    async def look(self) -> bool:
+        """Whether it answers as itself."""
+        try:
+            await self._call("look", self._be_itself)
+        except Away:
+            return False
+        return True
+
+    async def adopt(self) -> None:
+        """Makes an empty place this zone's. Raises Away when it cannot be, is another's, or holds what is not ours."""
+
+        async def adopt() -> None:
+            await self._place.make()
+            if await self._mark() is None:
+                store = await self._place.store()
+                async for _ in store.list(chunk_size=1):
+                    raise NotItself("there are objects, and no mark")
+                await store.put_async(_MARK, self._own_mark, use_multipart=False)
+                await self._place.settle(_MARK)
+            await self._be_itself()
+
+        await self._call("adopt", adopt)
+
+    async def write(self, path: str, body: bytes) -> None:
+        """Writes an object, whole or not at all. Raises Away."""
+
+        async def write() -> None:
+            if self._place.may_vanish:
+                await self._be_itself()
+            store = await self._place.store()
+            await store.put_async(path, body, use_multipart=False)
+            await self._place.settle(path)
+
+        await self._call("write", write)
+        moved.labels(self.name, "write").inc(len(body))
+
+    async def read(self, path: str) -> bytes:
+        """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""
+
+        async def read() -> bytes:
+            store = await self._place.store()
+            try:
+                answer = await store.get_async(path)
+            except FileNotFoundError as absent:
+                await self._be_itself()  # a zone that is not there has no object either
+                raise Missing(path) from absent
+            if answer.meta["size"] > segment.sealed_length(segment.SEGMENT):
+                raise segment.Damaged("longer than any segment")
+            return bytes(await answer.bytes_async())
+
+        body = await self._call("read", read)
+        moved.labels(self.name, "read").inc(len(body))
+        return body
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Deletes objects; what is gone already stays gone. Raises Away."""
+
+        async def delete() -> None:
+            store = await self._place.store()
+            try:
+                await store.delete_async(paths)
+            except FileNotFoundError:  # a folder's; the others of this call are deleted, or found by the next pass
+                return
+
+        await self._call("delete", delete)
+
+    async def chunks(self, below: str) -> AsyncIterator[list[Stored]]:
+        """All objects below `below`, as they are listed. Raises Away."""
+
+        async def begin() -> Any:
+            await self._be_itself()
+            return (await self._place.store()).list(below or None, chunk_size=_CHUNK)
+
+        async def more() -> list[Stored] | None:
+            try:
+                return [Stored(m["path"], m["size"], m["last_modified"]) for m in await anext(stream)]
+            except StopAsyncIteration:
+                return None
+
+        stream = await self._call("list", begin)
+        while (chunk := await self._call("list", more)) is not None:
+            yield [stored for stored in chunk if stored.path != _MARK]
+
+    async def clear(self, below: str, older_than: timedelta) -> int:
+        """Removes half-written files; how many. Not within the time limit: it walks the whole folder. Raises Away."""
+        await self._call("look", self._be_itself)
+        try:
+            return await self._place.clear(below, older_than)
+        except OSError as failed:
+            raise self._away("clear", failed) from failed
+
+    @property
+    def _own_mark(self) -> bytes:
+        return f"konci recordings, zone {self.name}\n".encode()
+
+    async def _mark(self) -> bytes | None:
+        store = await self._place.store()
+        try:
+            return bytes(await (await store.get_async(_MARK)).bytes_async())
+        except FileNotFoundError:
+            return None
+
+    async def _be_itself(self) -> None:
+        if await self._mark() != self._own_mark:
+            raise NotItself(f"there is no mark of zone {self.name}")
+
+    async def _call(self, operation: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._limit):
+                await self._free.acquire()
+                # Not cancelled when it takes too long: its thread would go on, and nobody would count it.
+                task = asyncio.ensure_future(work())
+                task.add_done_callback(self._ended)
+                result = await asyncio.shield(task)
+        except (TimeoutError, OSError, BaseError) as failed:
+            raise self._away(operation, failed) from failed
+        seconds.labels(self.name, operation).observe(time.monotonic() - began)
+        up.labels(self.name).set(1)
+        return result
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._free.release()
+        if not task.cancelled():
+            task.exception()  # also of one that nobody waits for any more
+
+    def _away(self, operation: str, failed: Exception) -> Away:
+        if not self.is_tired:
+            _log.warning("a zone is away", extra={"origin": self.name, "error": type(failed).__name__})
+        self._failed_at = time.monotonic()
+        up.labels(self.name).set(0)
+        failures.labels(self.name, operation).inc()
+        return Away(f"Zone {self.name} does not answer.")

@@ -1,0 +1,1 @@
+"""What audio is by its content, one file for each format."""

@@ -1,0 +1,57 @@
+"""Audio on its way out: the segments that a span touches, opened one by one, the next one fetched meanwhile.
+
+Nothing leaves here but bytes that were authenticated as this place of this recording.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from recording_storage import segment, span, zone
+from recording_storage.key import Keys
+from recording_storage.recording import RecordingRow
+from recording_storage.span import Span
+from recording_storage.zone import Zones
+
+
+class Reader:
+    """Reads one recording for one listener."""
+
+    def __init__(self, zones: Zones, keys: Keys, client_id: UUID, row: RecordingRow, wrapped: str) -> None:
+        self._zones = zones
+        self._keys = keys
+        self._place = (client_id, row.recording_id)
+        self._wrapped = wrapped
+        self._last = segment.count(row.length) - 1
+        self._next: asyncio.Task[bytes] | None = None
+
+    async def begin(self, part: Span) -> None:
+        """Fetches its first segment, so that what cannot be had is known before the answer begins. Raises as `read`."""
+        self._next = asyncio.ensure_future(self._open(span.segments(part)[0]))
+        await asyncio.shield(self._next)
+
+    async def read(self, part: Span) -> AsyncIterator[memoryview]:
+        """The span, segment by segment. Raises Lost, Unavailable, and NotFound when its client's key is destroyed."""
+        first, last = span.segments(part)
+        for number in range(first, last + 1):
+            fetched = self._next or asyncio.ensure_future(self._open(number))
+            plain = await fetched
+            self._next = asyncio.ensure_future(self._open(number + 1)) if number < last else None
+            yield memoryview(plain)[span.piece(part, number)]
+
+    async def close(self) -> None:
+        """Lets go of what was fetched in advance."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait({self._next})
+            if not self._next.cancelled():
+                self._next.exception()
+
+    async def _open(self, number: int) -> bytes:
+        # Asked for each time: a key is held for a minute at most, however long somebody listens.
+        sealer = await self._keys.sealer(*self._place, self._wrapped)
+
+        def accept(sealed: bytes) -> bytes:
+            return sealer.open(number, sealed, is_last=number == self._last)
+
+        return await self._zones.get(zone.path(*self._place, number), accept)

@@ -1,0 +1,84 @@
+"""A segment: how a recording's audio becomes ciphertext and back (02.1; the format: docs/formats/recording.md).
+
+No I/O, no framework. It never gives out a byte that was not authenticated as this place of this recording.
+"""
+
+from uuid import UUID
+
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.exceptions import InvalidTag
+
+SEGMENT = 2**20  # bytes of audio in each segment but the last, which has 1 to so many
+KEY = 32  # bytes
+
+# C2SP chunked-encryption: salt and commitment before the chunks, a tag on each, and the last chunk is never full.
+_HEADER, _CHUNK, _TAG = 24 + 32, 16 * 1024, 16
+_FORMAT = b"konci.recording.v1\0"
+
+
+class Damaged(Exception):
+    """These bytes are not that segment: changed, cut, of another place, recording or client, or under another key."""
+
+
+def new_key() -> bytes:
+    """A fresh key, 32 bytes, for one recording and no other."""
+    return Cobblestone256Encryptor.generate_key()
+
+
+def sealed_length(plain: int) -> int:
+    """Bytes of a sealed segment with `plain` bytes of audio."""
+    return _HEADER + plain + (plain // _CHUNK + 1) * _TAG
+
+
+def count(total: int) -> int:
+    """Segments of a recording with `total` bytes of audio. A recording is never empty."""
+    if total < 1:
+        raise ValueError("a recording is never empty")
+    return -(-total // SEGMENT)
+
+
+class Sealer:
+    """Seals and opens the segments of one recording."""
+
+    __slots__ = ("_key", "_place")
+
+    def __init__(self, key: bytes, client_id: UUID, recording_id: UUID) -> None:
+        if len(key) != KEY:
+            raise ValueError("the key of a recording has 32 bytes")
+        self._key = key
+        self._place = _FORMAT + client_id.bytes + recording_id.bytes
+
+    def seal(self, number: int, plain: bytes, *, is_last: bool) -> bytes:
+        """Segment `number`, counted from 0. All but the last are full: a position in the audio tells its segment."""
+        if not (len(plain) == SEGMENT or (is_last and 0 < len(plain) < SEGMENT)):
+            raise ValueError("only the last segment may be short, and none is empty")
+        return _encrypt(self._key, self._context(number, is_last=is_last), plain)
+
+    def open(self, number: int, sealed: bytes, *, is_last: bool) -> bytes:
+        """The audio of a whole segment. Raises Damaged, and then nothing of it was given out."""
+        shortest = sealed_length(1 if is_last else SEGMENT)
+        if not shortest <= len(sealed) <= sealed_length(SEGMENT):
+            raise Damaged("it has not the length of this segment")
+        return _decrypt(self._key, self._context(number, is_last=is_last), sealed)
+
+    def _context(self, number: int, *, is_last: bool) -> bytes:
+        # Every part has a fixed length, so no two places have the same context.
+        return self._place + number.to_bytes(8, "big") + (b"\1" if is_last else b"\0")
+
+
+def _encrypt(key: bytes, context: bytes, plain: bytes) -> bytes:
+    encryptor = Cobblestone256Encryptor(key, context)
+    # `update` would let its answer grow as it goes, at a quarter of the speed.
+    sealed = bytearray(sealed_length(len(plain)))
+    written = encryptor.update_into(plain, sealed)
+    sealed[written:] = encryptor.finalize()
+    return bytes(sealed)
+
+
+def _decrypt(key: bytes, context: bytes, sealed: bytes) -> bytes:
+    try:
+        decryptor = Cobblestone256Decryptor(key, context)
+        # Each update gives what it has verified; all is held back until the end is known to be the end.
+        return decryptor.update(sealed) + decryptor.finalize()
+    except InvalidTag as failed:
+        raise Damaged("it does not open as this segment") from failed

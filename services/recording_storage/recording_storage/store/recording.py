@@ -1,0 +1,188 @@
+"""Statements on recordings. What is over is not there: expired, or its call gone, unless a hold keeps it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from guard.access import Access
+from recording_storage.key import NewKey
+from recording_storage.recording import RESOURCE, RecordingRow
+
+
+async def insert_recording(
+    access: Access, row: RecordingRow, key: NewKey, *, assigned_at: datetime | None, is_degraded: bool
+) -> None:
+    """A new recording with its key; from this commit on it is there."""
+    await access.execute(
+        """INSERT INTO recording (client_id, recording_id, call_id, guest_id, assigned_at, bytes, sha256, content_type,
+                                  duration_ms, is_degraded, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+        row.recording_id,
+        row.call_id,
+        row.guest_id,
+        assigned_at,
+        row.length,
+        row.sha256,
+        row.content_type,
+        row.duration_ms,
+        is_degraded,
+        row.created_at,
+    )
+    await access.execute(
+        """INSERT INTO recording_key (client_id, recording_id, key_id, wrapped, key_version)
+           VALUES ($1, $2, $3, $4, $5)""",
+        row.recording_id,
+        key.key_id,
+        key.wrapped,
+        key.version,
+    )
+    access.touch(RESOURCE, row.recording_id, row.guest_id)
+    access.touch("call", row.call_id, row.guest_id)
+
+
+async def days_kept(access: Access) -> int | None:
+    """How many days this client keeps its recordings; None while `auth` has not said."""
+    record = await access.fetchrow(
+        """SELECT recordings_days
+             FROM client
+            WHERE client_id = $1"""
+    )
+    return None if record is None else record["recordings_days"]
+
+
+async def find_recording(access: Access, recording_id: UUID) -> RecordingRow:
+    """The recording. Raises NotFound, the same for a foreign, an absent and an expired one (invariant 12)."""
+    record = await access.fetchrow(
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
+             FROM recording r
+             LEFT JOIN client c ON c.client_id = r.client_id
+            WHERE r.client_id = $1 AND r.recording_id = $2
+              AND (r.held_at IS NOT NULL
+                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $3, true)
+                       AND NOT EXISTS (SELECT
+                                         FROM tombstone t
+                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))""",
+        recording_id,
+        access.now,
+    )
+    if record is None:
+        access.missed(RESOURCE, recording_id)
+    return _touched(access, record)
+
+
+async def find_wrapped_key(access: Access, recording_id: UUID) -> str:
+    """The recording's key as its client's key wrapped it. Raises NotFound when it is destroyed."""
+    record = await access.fetchrow(
+        """SELECT wrapped
+             FROM recording_key
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+    )
+    if record is None:
+        access.missed(RESOURCE, recording_id)
+    wrapped: str = record["wrapped"]
+    return wrapped
+
+
+async def is_there(access: Access, recording_id: UUID) -> bool:
+    """Whether its key still is: without it, that its objects are gone is as it should be."""
+    found = await access.fetchrow(
+        """SELECT key_id
+             FROM recording_key
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+    )
+    return found is not None
+
+
+async def lock_recording(access: Access, recording_id: UUID) -> RecordingRow:
+    """The recording; until the commit nobody else holds, releases or deletes it. Raises NotFound."""
+    await access.fetchrow(
+        """SELECT recording_id
+             FROM recording
+            WHERE client_id = $1 AND recording_id = $2
+              FOR UPDATE""",
+        recording_id,
+    )
+    return await find_recording(access, recording_id)
+
+
+async def list_recordings(access: Access, before: UUID, limit: int) -> list[RecordingRow]:
+    """The newest `limit` recordings with an id below `before`, and one more if there is one."""
+    records = await access.fetch(
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
+             FROM recording r
+             LEFT JOIN client c ON c.client_id = r.client_id
+            WHERE r.client_id = $1 AND r.recording_id < $2
+              AND (r.held_at IS NOT NULL
+                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $3, true)
+                       AND NOT EXISTS (SELECT
+                                         FROM tombstone t
+                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))
+            ORDER BY r.recording_id DESC
+            LIMIT $4 + 1""",
+        before,
+        access.now,
+        limit,
+    )
+    return _page(access, records, limit)
+
+
+async def list_recordings_of_call(access: Access, call_id: UUID, before: UUID, limit: int) -> list[RecordingRow]:
+    """The same, of one call."""
+    records = await access.fetch(
+        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
+                  r.created_at, r.held_at, c.recordings_days
+             FROM recording r
+             LEFT JOIN client c ON c.client_id = r.client_id
+            WHERE r.client_id = $1 AND r.call_id = $2 AND r.recording_id < $3
+              AND (r.held_at IS NOT NULL
+                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $4, true)
+                       AND NOT EXISTS (SELECT
+                                         FROM tombstone t
+                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))
+            ORDER BY r.recording_id DESC
+            LIMIT $5 + 1""",
+        call_id,
+        before,
+        access.now,
+        limit,
+    )
+    return _page(access, records, limit)
+
+
+async def hold_recording(access: Access, recording_id: UUID) -> None:
+    """Puts the recording under a legal hold; one that stands keeps its time."""
+    await access.execute(
+        """UPDATE recording SET held_at = coalesce(held_at, $3)
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+        access.now,
+    )
+
+
+async def release_recording(access: Access, recording_id: UUID) -> None:
+    """Lifts the legal hold."""
+    await access.execute(
+        """UPDATE recording SET held_at = NULL
+            WHERE client_id = $1 AND recording_id = $2""",
+        recording_id,
+    )
+
+
+def _touched(access: Access, record: Record) -> RecordingRow:
+    access.touch(RESOURCE, record["recording_id"], record["guest_id"])
+    return RecordingRow(**record)
+
+
+def _page(access: Access, records: Sequence[Record], limit: int) -> list[RecordingRow]:
+    # The row beyond the limit only says that there is more: it is not shown, so it was not touched.
+    if not records:
+        access.touch_none()
+    for record in records[:limit]:
+        access.touch(RESOURCE, record["recording_id"], record["guest_id"])
+    return [RecordingRow(**record) for record in records]

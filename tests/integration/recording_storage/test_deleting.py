@@ -1,0 +1,73 @@
+"""02.3, 03.1: a deletion destroys the key first, then what is in both zones, then says so with a receipt."""
+
+import shutil
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from events.uuid7 import uuid7
+from support.hotel import Hotel, expect
+from support.machine import Machine, wait_until
+from support.recordings import MIB, objects, places, play, record, rows, wav
+
+
+def entries(hotel: Hotel, recording_id: str) -> list[dict[str, Any]]:
+    return hotel.log(action="recording:delete", resource_type="recording", resource_id=recording_id)
+
+
+class TestRefused:
+    def test_without_the_right(self, otter: Hotel) -> None:
+        expect(otter.viewer.delete(f"/v1/recordings/{record(otter)['id']}"), 403)
+
+    def test_of_another_client(self, otter: Hotel, heron: Hotel) -> None:
+        foreign = record(heron)
+        expect(otter.agent.delete(f"/v1/recordings/{foreign['id']}"), 404)
+        expect(play(heron.agent, foreign["id"]), 200)
+
+    def test_of_nobody(self, otter: Hotel) -> None:
+        expect(otter.agent.delete(f"/v1/recordings/{uuid7()}"), 404)
+
+
+class TestDeleted:
+    async def test_nothing_is_left_and_the_log_says_so(self, stack: Machine, otter: Hotel) -> None:
+        told = record(otter, wav(3 * MIB))
+        [key] = [
+            row for row in await rows(stack, "recording_key", otter.client_id) if str(row["recording_id"]) == told["id"]
+        ]
+        receipt = expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 202).json()
+        assert set(receipt) == {"recording_id", "key_id", "key_destroyed_at", "by", "unrecoverable_after"}
+        assert (receipt["recording_id"], receipt["key_id"]) == (told["id"], str(key["key_id"]))
+        assert receipt["by"] == f"user {otter.agent.user_id}"
+        at, after = (datetime.fromisoformat(receipt[name]) for name in ("key_destroyed_at", "unrecoverable_after"))
+        assert after - at == timedelta(days=30)
+        for path in ("", "/audio"):
+            expect(otter.agent.get(f"/v1/recordings/{told['id']}{path}"), 404)
+        wait_until(lambda: not objects(stack, told["id"]), within=10, what="the erasing of its objects")
+        wait_until(lambda: len(entries(otter, told["id"])) == 2, within=10, what="the receipt")
+        erased, destroyed = entries(otter, told["id"])
+        assert (destroyed["actor"]["id"], erased["actor"]["id"]) == (otter.agent.user_id, "recording_storage")
+        for entry in (erased, destroyed):
+            assert str(key["key_id"]) in entry["reason"]
+            assert f"unrecoverable after {after:%Y-%m-%d}" in entry["reason"]
+        assert await rows(stack, "removal", otter.client_id) == []
+
+    async def test_again(self, otter: Hotel) -> None:
+        told = record(otter)
+        expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 202)
+        expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 404)
+
+    async def test_while_a_zone_is_away(self, stack: Machine, otter: Hotel) -> None:
+        told = record(otter, wav(2 * MIB))
+        zone = places(stack)[1]
+        aside = zone.with_name("b.away")
+        zone.rename(aside)
+        try:
+            expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 202)
+            expect(play(otter.agent, told["id"]), 404)
+            wait_until(lambda: not objects(stack, told["id"]), within=15, what="the erasing in the zone that is there")
+            assert [row["recording_id"] for row in await rows(stack, "removal", otter.client_id)] == [UUID(told["id"])]
+        finally:
+            shutil.rmtree(zone, ignore_errors=True)
+            aside.rename(zone)
+        wait_until(lambda: len(entries(otter, told["id"])) == 2, within=40, what="the erasing after the zone's return")
+        assert not objects(stack, told["id"])

@@ -1,0 +1,143 @@
+"""What healing, comparing and sweeping promise, whatever the zones are made of."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from recording_storage import healing, zone
+from recording_storage.healing import Difference, Expected
+from recording_storage.segment import SEGMENT, Damaged, sealed_length
+from support.zone_suite import CLIENT, FIRST, RECORDING, anything, held, only, only_in
+
+SECOND, THIRD = (zone.path(CLIENT, RECORDING, number) for number in (1, 2))
+WHOLE = Expected(CLIENT, RECORDING, SEGMENT + 5)
+
+
+def soon():
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def known(*recordings):
+    async def is_known(client_id, recording_id):
+        return recording_id in recordings
+
+    return is_known
+
+
+async def rows(*expected):
+    for one in expected:
+        yield one
+
+
+async def store(zones, expected):
+    for path, length in expected.lengths().items():
+        await zones.put(path, bytes(length))
+
+
+async def found(zones, *expected, is_known=None, before=None):
+    is_known = is_known or known(*(one.recording_id for one in expected))
+    return [one async for one in healing.differences(zones, rows(*expected), is_known, before or soon())]
+
+
+class HealingSuite:
+    async def test_what_no_zone_holds_rightly_is_not_healed(self, zones):
+        await zones.put(FIRST, b"wrong")
+        with pytest.raises(zone.Lost):
+            await healing.heal(zones, FIRST, only(b"right"))
+        assert await zones.read("a", FIRST, anything) == b"wrong"
+
+    @pytest.mark.parametrize("spoilt", ["a", "b"])
+    async def test_a_spoilt_object_is_written_anew_from_the_good_zone(self, zones, spoilt):
+        await zones.put(FIRST, b"right")
+        await only_in(zones, spoilt, FIRST, b"wrong")
+        assert await healing.heal(zones, FIRST, only(b"right")) == {spoilt}
+        assert await zones.read(spoilt, FIRST, anything) == b"right"
+        assert await healing.heal(zones, FIRST, only(b"right")) == frozenset()
+
+    async def test_a_missing_object_is_written_anew(self, zones):
+        await only_in(zones, "b", FIRST, b"right")
+        assert await healing.heal(zones, FIRST, only(b"right")) == {"a"}
+        assert await zones.read("a", FIRST, anything) == b"right"
+
+    async def test_a_copy_that_reads_back_otherwise_is_no_copy(self, zones, monkeypatch):
+        await only_in(zones, "a", FIRST, b"other")
+        await only_in(zones, "b", FIRST, b"right")
+
+        async def forget(path, body):
+            pass
+
+        monkeypatch.setattr(zones._named("a"), "write", forget)
+        with pytest.raises(Damaged, match="reads back"):
+            await healing.heal(zones, FIRST, only(b"right"))
+
+    async def test_what_is_as_it_should_be_is_no_difference(self, zones):
+        await store(zones, WHOLE)
+        assert await found(zones, WHOLE) == []
+
+    async def test_a_recording_without_bytes_in_one_zone_or_both_is_told(self, zones):
+        await only_in(zones, "b", FIRST, bytes(sealed_length(SEGMENT)))
+        assert await found(zones, WHOLE) == [
+            Difference("a", FIRST, "missing"), Difference("a", SECOND, "missing"), Difference("b", SECOND, "missing"),
+        ]  # fmt: skip
+
+    async def test_a_wrong_length_and_a_surplus_are_told(self, zones):
+        await store(zones, WHOLE)
+        await only_in(zones, "a", SECOND, b"short")
+        await only_in(zones, "b", THIRD, b"beyond the end")
+        assert await found(zones, WHOLE) == [Difference("a", SECOND, "length"), Difference("b", THIRD, "surplus")]
+        assert healing.differences_found.labels("a", "length")._value.get() == 1
+
+    async def test_each_difference_of_a_recording_is_healed_and_then_there_is_none(self, zones):
+        await store(zones, WHOLE)
+        await only_in(zones, "a", SECOND, b"short")
+        await zones._named("b").delete([FIRST])
+        lengths = WHOLE.lengths()
+        for one in await healing.of_recording(zones, WHOLE, known(RECORDING)):
+            await healing.heal(zones, one.path, only(bytes(lengths[one.path])))
+        assert await found(zones, WHOLE) == []
+        assert healing.differences_found.labels("a", "length")._value.get() == 0
+
+    async def test_what_was_deleted_meanwhile_is_no_difference(self, zones):
+        assert await found(zones, WHOLE, is_known=known()) == []
+
+    async def test_objects_without_a_row_are_told_once_a_recording(self, zones):
+        await store(zones, WHOLE)
+        await only_in(zones, "b", zone.path(CLIENT, UUID(int=9), 0), b"x")
+        orphans = await found(zones)
+        assert sorted(orphans, key=lambda one: (one.zone, one.path)) == [
+            Difference("a", zone.prefix(CLIENT, RECORDING), "orphan"),
+            Difference("b", zone.prefix(CLIENT, RECORDING), "orphan"),
+            Difference("b", zone.prefix(CLIENT, UUID(int=9)), "orphan"),
+        ]
+
+    async def test_an_upload_under_way_is_swept_by_nobody(self, zones):
+        await store(zones, WHOLE)
+        assert await healing.sweep(zones, known(RECORDING), soon()) == 0
+        assert len(await held(zones, "a")) == len(await held(zones, "b")) == 2
+
+    async def test_what_is_young_is_swept_by_nobody(self, zones):
+        await store(zones, WHOLE)
+        assert await healing.sweep(zones, known(), datetime.now(UTC) - timedelta(minutes=5)) == 0
+        assert len(await held(zones, "a")) == 2
+
+    async def test_orphans_are_swept_and_their_neighbours_stay(self, zones):
+        await store(zones, WHOLE)
+        for number in (1, 3, 9):
+            await zones.put(zone.path(CLIENT, UUID(int=number), 0), b"x")
+        await only_in(zones, "b", zone.path(UUID(int=7), UUID(int=7), 0), b"x")
+        assert await healing.sweep(zones, known(RECORDING), soon()) == 4
+        assert await held(zones, "a") == await held(zones, "b")
+        assert sorted(await held(zones, "a")) == [FIRST, SECOND]
+        assert await found(zones, WHOLE) == []
+
+    async def test_known_is_asked_once_a_recording_and_after_its_objects_were_seen(self, zones):
+        await store(zones, WHOLE)
+        asked = []
+
+        async def is_known(client_id, recording_id):
+            asked.append((client_id, recording_id))
+            return True
+
+        await healing.sweep(zones, is_known, soon())
+        assert asked == [(CLIENT, RECORDING)] * 2
