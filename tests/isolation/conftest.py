@@ -144,5 +144,6 @@ def _is_whole(session: pytest.Session, evidence: Evidence) -> bool:
     return (
         ran == files
         and not (option.keyword or option.markexpr or option.deselect)
+        and not any("::" in asked for asked in session.config.args)
         and (set(evidence.tests) == session.config.stash.get(_ASKED, set()))
     )

@@ -49,9 +49,10 @@ class Twin:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPO / name, target)
-        # The architecture tests ask git which files there are.
-        subprocess.run(["git", "init", "-q"], cwd=self.folder, check=True)
-        subprocess.run(["git", "add", "-A"], cwd=self.folder, check=True)
+        # The architecture tests ask git which files there are, the attack suite's report which commit it attacked.
+        who = ("-c", "user.name=twin", "-c", "user.email=twin@example.org", "-c", "commit.gpgsign=false")
+        for command in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "--no-verify", "-m", "The twin"]):
+            subprocess.run(["git", *command], cwd=self.folder, check=True)
         self._environment()
 
     def _environment(self) -> None:
