@@ -93,7 +93,7 @@ def _work(stack: Stack, hotels: list[Hotel], count: int) -> None:
         hotel.load(one, talks[number * count : (number + 1) * count], now)
         screen.say(f"{one.name}: reading some of them")
         hotel.read_some(one)
-        said = spoken[number:]
+        said = spoken[: len(spoken) - number]
         screen.say(f"{one.name}: recording {len(said)} calls with {voice}, playing them and seeking in one")
         hotel.record(one, said)
         hotel.listen(one, said)
