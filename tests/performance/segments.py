@@ -51,7 +51,8 @@ def _figure(what: str, ours: Callable[[], object], bare: Callable[[], object]) -
         f"recording {what} against OpenSSL's AES-256-GCM at 16 KiB",
         middle([own / theirs for own, theirs in pairs]), 0.5,
         f"median of {ROUNDS} rounds of {CALLS} segments of 1 MiB, one core:"
-        f" {middle([own for own, _ in pairs]):.0f} MiB/s, bare {middle([theirs for _, theirs in pairs]):.0f} MiB/s ({backend.openssl_version_text()})",
+        f" {middle([own for own, _ in pairs]):.0f} MiB/s, bare {middle([theirs for _, theirs in pairs]):.0f} MiB/s"
+        f" ({backend.openssl_version_text()})",
         series={"recording": [own for own, _ in pairs], "bare": [theirs for _, theirs in pairs]},
     )  # fmt: skip
 

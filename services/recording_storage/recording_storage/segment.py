@@ -14,8 +14,8 @@ KEY = 32  # bytes
 
 # C2SP chunked-encryption: salt and commitment before the chunks, a tag on each, and the last chunk is never full.
 _HEADER, _CHUNK, _TAG = 24 + 32, 16 * 1024, 16
-# Each thread's own, for ciphertext alone. With a second fresh megabyte for each segment the allocator gives both back to
-# the kernel every time, and takes 485 page faults and three quarters of the speed for it.
+# Each thread's own, for ciphertext alone. With a second fresh megabyte for each segment the allocator gives both back
+# to the kernel every time, which costs 485 page faults and three quarters of the speed.
 _held = threading.local()
 _FORMAT = b"konci.recording.v1\0"
 
