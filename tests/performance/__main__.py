@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from performance import fields, growth, guarded_read, ingest, kept, memory, page, sign_in, visible
+from performance import fields, growth, guarded_read, ingest, kept, memory, page, segments, sign_in, visible
 from performance.figure import Figure
 from performance.stage import machine
 from support import standing, tree
@@ -26,6 +26,10 @@ Bench = Callable[[Machine, Hotel, Hotel], Awaitable[Sequence[Figure]]]
 
 async def _fields(*_: object) -> Sequence[Figure]:
     return [fields.measure()]
+
+
+async def _segments(*_: object) -> Sequence[Figure]:
+    return segments.measure()
 
 
 async def _guarded(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
@@ -51,6 +55,7 @@ async def _memory(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
 # In this order: what fills the tables comes last.
 BENCHES: dict[str, Bench] = {
     "fields": _fields,
+    "segments": _segments,
     "guarded_read": _guarded,
     "sign_in": _sign_in,
     "visible": _visible,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from events.topic import TOPICS
 from guard.kafka import Kafka
 from support.machine import Machine
 from support.workload import certificate, settings
@@ -34,7 +35,7 @@ async def await_record(
     reader = kafka(stack, service).reader()
     await reader.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in reader.partitions_for_topic(topic) or {0}]
+        partitions = [TopicPartition(topic, number) for number in range(TOPICS[topic].partitions)]
         reader.assign(partitions)
         await reader.seek_to_beginning()
         end = time.monotonic() + within

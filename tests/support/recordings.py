@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,9 +14,13 @@ import httpx2
 
 from guard import vault
 from guard.access import Door
-from recording_storage import zone
+from recording_storage import comparison, zone
+from recording_storage.archive import Archive
 from recording_storage.healer import Healer, Wounded
+from recording_storage.healing import Difference
+from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
+from recording_storage.places import Places
 from recording_storage.zone import Place, Zones, ZoneSettings
 from support import workload
 from support.database import superuser
@@ -86,6 +90,18 @@ class Inside:
     vault: vault.Vault
     wounded: Wounded
     healer: Healer
+
+    def archive(self) -> Archive:
+        """As `app` makes it, but for what asks other services."""
+        room = Places("tests", of_one=100, in_all=100)
+        nobody: Any = None
+        return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
+
+    async def compared(self) -> list[Difference]:
+        """What differs between both zones and the database."""
+        return await comparison.compare(
+            self.door.pools.job, self.zones, self.healer, self.wounded, datetime.now(UTC) + timedelta(minutes=1)
+        )
 
 
 @asynccontextmanager

@@ -9,10 +9,7 @@ from events.event import Event, Instant
 
 
 class HoldPlaced(Event):
-    """A recording is kept, whatever becomes of its call, its guest and its retention. Not why: that is its owner's.
-
-    Said again when it comes to be another guest's: the newest word counts.
-    """
+    """A recording is kept, whatever becomes of its call, its guest and its retention. Not why: that is its owner's."""
 
     event: Literal["HoldPlaced"] = "HoldPlaced"
     version: Literal[1] = 1

@@ -13,7 +13,7 @@ CREATE TABLE held_recording (
 CREATE INDEX held_recording_of_call ON held_recording (client_id, call_id);
 CREATE INDEX held_recording_of_guest ON held_recording (client_id, guest_id);
 CALL guard.protect('held_recording', 'tenant_data_request');
-GRANT SELECT ON held_recording TO tenant_data_request;
+GRANT SELECT, UPDATE (guest_id) ON held_recording TO tenant_data_request;    -- it moves with its call
 -- The job role writes it from events, for every client.
 CREATE POLICY every_client ON held_recording TO tenant_data_job USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE ON held_recording TO tenant_data_job;

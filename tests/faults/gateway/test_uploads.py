@@ -16,6 +16,7 @@ from support.edge import FLOWS, UNREAD, Edge
 from support.good_client import GoodClient
 from support.heap import fullest
 from support.machine import wait_until
+from support.sink import sink
 from support.upload import request, steadily, steadily_2
 from support.wire import Http2, Line
 
@@ -184,9 +185,10 @@ def test_past_two_gibibytes_it_is_refused(own: Edge, target: Target) -> None:
     with Line(target) as line:
         line.send(request(target, PATH.format("too-long"), f"Content-Length: {2 * GIB + 1}"))
         assert _told(line, 2) == "413"
-    with fullest(own) as most:
+    with fullest(own) as most, sink(own, "recording_storage"):
         assert attack(send_without_end, target) in {"413", "cut"}
     assert most() <= FULL
+    wait_until(lambda: own.noted(PATH.format("endless")) != [], within=15, what="the access log")
     (entry,) = own.noted(PATH.format("endless"))
     assert (entry["status"], entry["why"]) == (413, "request_payload_too_large")
     assert 2 * GIB <= entry["bytes_in"] <= 2 * GIB + 4 * MIB

@@ -1,4 +1,4 @@
-"""03.1, 13: a recording is there until its client's days are over, to the second, and not after; a change counts at once."""
+"""03.1: a recording is there until its client's days are over, to the second, and no longer; a change counts then."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,7 +113,8 @@ async def test_the_log_says_which_rule(stack: Machine, otter: Hotel, told: dict[
     await sweep(stack, left(told) + timedelta(seconds=1))
     asked = {"action": "recording:delete", "resource_type": "recording", "resource_id": told["id"]}
     wait_until(lambda: len(otter.log(**asked)) == 2, within=20, what="both entries")
-    erased, destroyed = otter.log(**asked)
+    # In no order: the clock that destroyed it was ahead.
+    destroyed, erased = sorted(otter.log(**asked), key=lambda entry: len(entry["reason"]))
     for entry in (erased, destroyed):
         assert (entry["actor"]["type"], entry["actor"]["id"]) == ("service", "recording_storage")
     assert destroyed["reason"] == "retention"

@@ -1,4 +1,4 @@
-"""03.1: what auth and tenant_data say is taken as it was said last; it comes from them, and a repetition changes nothing."""
+"""03.1: what auth and tenant_data say is taken as it was said last, from them alone; a repetition changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -100,6 +100,17 @@ class TestGuest:
         hold = placed(otter, call["id"], before["id"])
         await learn(stack, otter.client_id, hold)
         expect(otter.agent.patch(f"/v1/calls/{call['id']}", json={"guest_id": since["id"]}), 200)
+        await learn(stack, otter.client_id, hold)  # the same word again
+        assert expect(otter.agent.delete(f"/v1/guests/{before['id']}"), 202).json()["kept"] == []
+        assert expect(otter.agent.delete(f"/v1/guests/{since['id']}"), 202).json()["kept"] == named(hold)
+
+    async def test_of_one_that_was_deleted_since(self, stack: Machine, otter: Hotel) -> None:
+        before, since = otter.guest(), otter.guest()
+        call = otter.call(guest_id=before["id"])
+        hold = placed(otter, call["id"], before["id"])
+        await learn(stack, otter.client_id, hold)
+        expect(otter.agent.patch(f"/v1/calls/{call['id']}", json={"guest_id": since["id"]}), 200)
+        expect(otter.agent.delete(f"/v1/calls/{call['id']}"), 200)
         assert expect(otter.agent.delete(f"/v1/guests/{before['id']}"), 202).json()["kept"] == []
         assert expect(otter.agent.delete(f"/v1/guests/{since['id']}"), 202).json()["kept"] == named(hold)
 

@@ -100,7 +100,7 @@ def _written(segments: list[Path], sealer: Sealer, out: Path) -> tuple[int, str]
             told = _decrypt(segments, sealer, file)
             file.flush()
             os.fsync(file.fileno())
-        os.link(aside, out)  # unlike a rename, it replaces nothing that came there meanwhile
+        aside.rename(out)
     finally:
         aside.unlink(missing_ok=True)
     return told

@@ -138,6 +138,7 @@ async def _moved(access: Access, row: CallRow, guest_id: UUID | None, guest_key:
     await idempotency.forget(access, call.TABLE, [row.call_id])
     if row.guest_id is None:
         await access.forget([row.call_id])
+    await held_recording.move_held(access, row.call_id, guest_id)
     moved = CallAssigned(client_id=access.client_id, call_id=row.call_id, guest_id=guest_id, at=access.now)
     await access.publish("tenant_data.calls", str(access.client_id), moved)
     return key

@@ -13,7 +13,8 @@ from tenant_data.held_recording import Kept
 
 
 async def save_hold(connection: Connection, hold: HoldPlaced) -> None:
-    """A recording is held, and whose it is, unless something newer is known: events may come again."""
+    """A recording is held, and whose it is, unless that or something newer is known: events may come again."""
+    # The same one again would undo a move of its call since.
     await connection.execute(
         """INSERT INTO held_recording (client_id, recording_id, call_id, guest_id, is_held, changed_at)
            VALUES ($1, $2, $3, $4, true, $5)
@@ -21,7 +22,7 @@ async def save_hold(connection: Connection, hold: HoldPlaced) -> None:
                                                                guest_id = excluded.guest_id,
                                                                is_held = true,
                                                                changed_at = excluded.changed_at
-            WHERE held_recording.client_id = $1 AND held_recording.changed_at <= excluded.changed_at""",
+            WHERE held_recording.client_id = $1 AND held_recording.changed_at < excluded.changed_at""",
         hold.client_id,
         hold.recording_id,
         hold.call_id,
@@ -43,6 +44,16 @@ async def lift_hold(connection: Connection, client_id: UUID, recording_id: UUID,
     )
 
 
+async def move_held(access: Access, call_id: UUID, guest_id: UUID | None) -> None:
+    """What is held of a call is another guest's now, or nobody's."""
+    await access.execute(
+        """UPDATE held_recording SET guest_id = $3
+            WHERE client_id = $1 AND call_id = $2""",
+        call_id,
+        guest_id,
+    )
+
+
 async def held_of_call(access: Access, call_id: UUID) -> list[Kept]:
     """What is held of a call, each noted."""
     records = await access.fetch(
@@ -57,7 +68,7 @@ async def held_of_call(access: Access, call_id: UUID) -> list[Kept]:
 
 async def held_of_guest(access: Access, guest_id: UUID, call_ids: Sequence[UUID]) -> list[Kept]:
     """What is held of these calls, and of calls of this guest that were deleted before, each noted."""
-    # A call that is there still has moved to somebody else since: its recording is no longer this guest's.
+    # A call that is still there is somebody else's: the hold was placed before its move was known there.
     records = await access.fetch(
         """SELECT h.recording_id, h.guest_id
              FROM held_recording h
