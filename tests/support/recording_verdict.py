@@ -89,7 +89,8 @@ async def _unlike(load: Load, there: dict[str, dict[str, Any]]) -> list[str]:
     """Recordings that do not play as what was uploaded, and objects that are not the same in both zones."""
     owners = {hotel.client_id: hotel for hotel in load.hotels}
     found = list[str]()
-    for name, row in there.items():
+    known = {name: row for name, row in there.items() if row["sha256"].hex() in load.sources}
+    for name, row in known.items():
         answer = await asyncio.to_thread(play, owners[row["client_id"]].agent, name)
         if answer.status_code != 200 or answer.content != load.audio(row["sha256"].hex()):
             found.append(f"{name} does not play as it was uploaded: {answer.status_code}")

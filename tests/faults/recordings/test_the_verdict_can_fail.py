@@ -95,7 +95,7 @@ def _unended(load: Load) -> None:
         (_other_bytes, "does not play as it was uploaded"),
         (_lose, "acknowledged and lost"),
         (_end, "ended and still there"),
-        (_remove, "removed in the log"),
+        (_remove, "removed [] in the log"),
         (_unaccounted, "admitted 0 times"),
         (_unended, "ended 0 times"),
     ],
