@@ -51,6 +51,8 @@ class Reader:
         # Asked for each time: a key is held for a minute at most, however long somebody listens.
         sealer = await self._keys.sealer(*self._place, self._wrapped)
 
+        # Not in a thread: opening a MiB takes 0.6 ms; with 20 plays at once handing it over cost a fifth of the speed,
+        # and the loop was as late.
         def accept(sealed: bytes) -> bytes:
             return sealer.open(number, sealed, is_last=number == self._last)
 

@@ -79,7 +79,7 @@ class Writer:
             await asyncio.shield(self._storing)
 
     async def _store(self, number: int, plain: bytes, *, is_last: bool) -> None:
-        # In a thread: 3 ms of work on a MiB, in which the loop would serve nobody and the other core do nothing.
+        # In a thread: with 20 uploads at once the loop was late by half of what it was otherwise, at the same speed.
         sealed = await asyncio.to_thread(self._seal, number, plain, is_last=is_last)
         del plain
         held = await self._zones.put(zone.path(*self._place, number), sealed)

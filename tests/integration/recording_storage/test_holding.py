@@ -66,11 +66,12 @@ class TestHeld:
             assert otter.log(**asked)[0]["reason"] == WHY["reason"]
 
     async def test_its_time_is_over(self, stack: Machine, otter: Hotel) -> None:
-        told = record(otter)
+        told, free = record(otter), record(otter)
         hold(otter, told["id"])
         async with inside(stack, timedelta(days=4000)) as later:
             await retention.sweep(later.door)
         assert is_there(otter, told["id"])
+        assert not is_there(otter, free["id"])  # the client was looked at, and this one was due
         lift(otter, told["id"])
         async with inside(stack, timedelta(days=4000)) as later:
             assert await retention.sweep(later.door) >= 1

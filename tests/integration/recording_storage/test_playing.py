@@ -1,6 +1,7 @@
 """02.1, 04.4: a play is in the log before its first byte; only authenticated bytes leave, and its end is told."""
 
 import random
+import time
 from typing import Any
 
 import httpx2
@@ -151,6 +152,10 @@ class TestCut:
         end = outcome(otter, told["id"])
         assert (end["outcome"], end["reason"].split(",")[0]) == ("failed", "failed")
         wait_until(lambda: lost(stack) > before, within=10, what="the alert's metric")
+        # Healing meets the same wounds, and must not come again for them.
+        wait_until(lambda: bool(healings(otter, told["id"])), within=20, what="the healer")
+        time.sleep(4)
+        assert len(healings(otter, told["id"])) == 1
 
     def test_the_first_segment_damaged_in_both(self, stack: Machine, otter: Hotel) -> None:
         told = record(otter, AUDIO)
@@ -160,6 +165,11 @@ class TestCut:
         answer = expect(play(otter.agent, told["id"]), 500)
         assert answer.headers["content-type"] == "application/problem+json"
         assert outcome(otter, told["id"])["outcome"] == "failed"
+
+
+def healings(hotel: Hotel, recording_id: str) -> list[dict[str, Any]]:
+    asked = {"action": "recording:read", "resource_type": "recording", "resource_id": recording_id}
+    return [entry for entry in hotel.log(**asked) if entry["reason"] == "healing a zone"]
 
 
 def hear(hotel: Hotel, recording_id: str, got: bytearray) -> None:

@@ -1,5 +1,6 @@
 """01.3: with one zone away uploads and plays go on, and are healed before they count as safe; with both: 503."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -62,6 +63,10 @@ async def test_one(stack: Machine, otter: Hotel) -> None:
             assert expect(play(otter.agent, recording["id"]), 200).content == AUDIO
         wait_until(lambda: metric(stack, "konci_recording_degraded") >= 1, within=30, what="the alert's metric")
         assert [path.parents[2].name for path in objects(stack, told["id"])] == ["b"] * 3
+        # Tried every ten seconds: while the zone is away nothing is opened for it.
+        await asyncio.sleep(25)
+        asked = {"action": "recording:read", "resource_type": "recording", "resource_id": told["id"]}
+        assert otter.log(**asked, actor_id="recording_storage") == []
     wait_until(lambda: len(objects(stack, told["id"])) == 6, within=60, what="the healing after the return")
     wait_until(lambda: metric(stack, "konci_recording_degraded") == 0, within=30, what="the end of the alert")
     assert not await is_degraded(stack, otter, told["id"])
