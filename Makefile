@@ -40,9 +40,10 @@ lint: install ## Style, import layers
 types: install ## Strict types
 	@.venv/bin/mypy
 
-soak: ## Break a stack of its own for 100 000 accesses (MINUTES=3: a cut of it; SEED=…), then check its log
+soak: ## Break a stack of its own for 100 000 accesses, then kill recordings (MINUTES=3: a cut of the first; SEED=…)
 	@deploy/local/install.sh --soak
 	@PYTHONPATH=tests .venv/bin/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+	@$(if $(MINUTES),,KONCI_TEST_SECONDS=3600 $(if $(SEED),KONCI_TEST_SEED=$(SEED)) .venv/bin/python -m pytest tests/faults/recordings/test_kill_nine.py)
 
 bench: install ## Ratios and bounds, measured; writes docs/performance.md
 	@PYTHONPATH=tests .venv/bin/python -m performance

@@ -83,17 +83,25 @@ def arm(point: Point, turn: int, strike: Callable[[], None]) -> None:
     setattr(owner, name, direct)
 
 
-def _main(name: str, turn: str, hits: str, service: str, *verb: str) -> None:
+def launch(point: Point, name: str, turn: int, hits: str, service: str, *verb: str) -> None:
+    """Runs `service`, which ends at the `turn`-th call of the point and writes `name` into the file `hits` before."""
+
     def strike() -> None:
         # Written before the end, and by one system call: what is killed closes no file.
         file = os.open(hits, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(file, f"{name}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
 
-    arm(POINTS[name], int(turn), strike)
+    arm(point, turn, strike)
+    run(service, *verb)
+
+
+def run(service: str, *verb: str) -> None:
+    """Runs `service` in this process, as `python -m` would."""
     sys.argv = [service, *verb]
     runpy.run_module(service, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    _name, _turn, _hits, *_rest = sys.argv[1:]
+    launch(POINTS[_name], _name, int(_turn), _hits, *_rest)

@@ -23,13 +23,16 @@ class Instance:
 
     stack: Machine
     service: str
-    place: int  # which of the ports for copies
+    place: int | None  # which of the ports for copies; None: the service's own, which is stopped meanwhile
     launcher: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    room: Sequence[str] = ()  # what the kernel shows it otherwise than us: `unshare …`
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def port(self) -> int:
+        if self.place is None:
+            return self.stack.port_of(self.service)
         return self.stack.stack.port + _OFFSET + self.place
 
     def start(self) -> None:
@@ -42,7 +45,7 @@ class Instance:
         }
         what = [*self.launcher, self.service] if self.launcher else ["-m", self.service]
         # The kernel ends it with the harness, however that ends.
-        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, *what, "serve"]
+        command = [*self.room, "setpriv", "--pdeathsig", "KILL", "--", sys.executable, *what, "serve"]
         with (self.stack.run / "log" / f"soak-{self.service}-{self.place}.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=told, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

@@ -1,6 +1,7 @@
 """The soak's plan and failpoints (04.4): one seed, one order; a point that is gone from the code is not passed over."""
 
 import asyncio
+import importlib
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from soak import failpoint, faults, plan
 from soak.failpoint import POINTS, Point
 from soak.plan import Sizes
+from support import brisk, recording_points
 
 
 def test_another_seed_is_another_order():
@@ -38,11 +40,18 @@ def test_the_whole_is_what_was_promised():
     assert (sizes.poison, sizes.poison + sizes.beside_poison, sizes.storm_seconds) == (50, 10_000, 60.0)
 
 
-@pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("name", [*POINTS, *recording_points.POINTS])
 def test_each_point_is_in_the_code(name: str, monkeypatch: pytest.MonkeyPatch):
-    point = POINTS[name]
+    point = (POINTS | recording_points.POINTS)[name]
     _restored(point, monkeypatch)
     failpoint.arm(point, 1, lambda: None)
+
+
+def test_each_interval_of_a_quickened_copy_is_in_the_code():
+    for module, pace in brisk.PACE.items():
+        owner = importlib.import_module(f"recording_storage.{module}")
+        for name, value in pace.items():
+            assert isinstance(getattr(owner, name), type(value))
 
 
 def _restored(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
