@@ -35,7 +35,7 @@ async def copy_of(bus: Counting, seen: list[bytes], purpose: str) -> AsyncIterat
     async def handle(records: Sequence[ConsumerRecord]) -> None:
         seen.extend(record.value for record in records)
 
-    consumer = Consumer(bus, [TOPIC], handle, purpose=purpose)  # type: ignore[arg-type]
+    consumer = Consumer(bus, [TOPIC], handle, purpose=purpose)  # type: ignore[arg-type]  # all it asks for
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer

@@ -27,7 +27,7 @@ async def measure(stack: Machine, hotel: Hotel) -> list[Figure]:
     return [
         Figure(
             f"memory of {service}, 10⁴ to 10⁵ requests", resident(stack, service) / first[service], 1.1,
-            f"proportional set size {first[service] / 2**20:.1f} MiB, then {resident(stack, service) / 2**20:.1f} MiB",
+            f"memory of its own {first[service] / 2**20:.1f} MiB, then {resident(stack, service) / 2**20:.1f} MiB",
             is_ceiling=True, unit="×",
         )
         for service in SERVICES
