@@ -189,6 +189,15 @@ class TestUpload:
         ]
 
 
+@pytest.mark.parametrize("name", ["recording_storage", "recording_uploads"])
+def test_a_recording_waits_for_a_handshake_on_a_busy_machine(bootstrap, manager, name):
+    """At 1 s plays were a 503; and after all tries his route still has time for the answer."""
+    wait = seconds(cluster(bootstrap, name)["connect_timeout"])
+    tries = 1 + manager["route_config"]["virtual_hosts"][0]["retry_policy"]["num_retries"]
+    assert wait >= 5
+    assert tries * wait < 25
+
+
 def test_the_last_two_routes_answer_for_all_the_rest(routes):
     assert [entry["direct_response"]["status"] for entry in routes[-2:]] == [404, 404]
     assert routes[-1]["match"] == {"prefix": "/"}
