@@ -138,6 +138,15 @@ def test_the_time_is_lifted_only_behind_the_buffer_and_only_by_us(manager):
     assert {"remove": "grpc-timeout"} in mutations
 
 
+def test_the_second_look_finds_the_route_whose_token_was_checked(manager, routes):
+    """Between the two looks `whole` sets one header and `look_again` none: no route goes by it."""
+    (mutation,) = http_filter(manager, "whole")["mutations"]["request_mutations"]
+    assert mutation["append"]["header"]["key"] == "grpc-timeout"
+    matched = {header["name"] for entry in routes for header in entry["match"].get("headers", [])}
+    assert matched == {":method"}
+    assert not any("query_parameters" in entry["match"] or "runtime_fraction" in entry["match"] for entry in routes)
+
+
 class TestUpload:
     @pytest.fixture
     def upload(self, routes):
