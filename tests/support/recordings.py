@@ -14,13 +14,13 @@ import httpx2
 
 from guard import vault
 from guard.access import Door
+from guard.places import Places
 from recording_storage import comparison, zone
 from recording_storage.archive import Archive
 from recording_storage.healer import Healer, Wounded
 from recording_storage.healing import Difference
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
-from recording_storage.places import Places
 from recording_storage.zone import Place, Zones, ZoneSettings
 from support import workload
 from support.database import superuser
@@ -93,7 +93,7 @@ class Inside:
 
     def archive(self) -> Archive:
         """As `app` makes it, but for what asks other services."""
-        room = Places("tests", of_one=100, in_all=100)
+        room = Places("tests", of_one=100, in_all=100, retry_after=1)
         nobody: Any = None
         return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
 
