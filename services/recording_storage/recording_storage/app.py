@@ -10,7 +10,7 @@ from guard import http, runtime
 from guard.places import Places
 from guard.tls import Certificate
 from guard.vault import Vault
-from recording_storage import adoption, comparison, consumers, rewrapping, zone
+from recording_storage import adoption, comparison, consumers, inquiry, rewrapping, zone
 from recording_storage.archive import PLAYS, UPLOADS, Archive, running
 from recording_storage.call import Calls
 from recording_storage.healer import Healer, Wounded
@@ -37,6 +37,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             healer = Healer(parts.door, zones, keys, wounded)
             heartbeat = Heartbeat()
             uploads, plays = _places("uploads", UPLOADS), _places("plays", PLAYS)
+            calls = Calls(tenant_data, settings.tenant_data)
             jobs = parts.pools.job
             parts.consume([consumers.CLIENTS], consumers.learn_clients(jobs), purpose="clients")
             parts.consume([consumers.CALLS], consumers.learn_calls(jobs, sweep.wake), purpose="calls")
@@ -46,8 +47,8 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(sweep.run(parts.door, zones), "sweep")
             parts.background(healer.run(), "healer")
             parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
+            parts.background(inquiry.run(jobs, calls, sweep.wake, settings.compare_every_seconds), "inquiry")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
-            calls = Calls(tenant_data, settings.tenant_data)
             api.state.archive = Archive(
                 zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept
             )
