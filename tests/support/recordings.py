@@ -1,9 +1,11 @@
 """Recordings as tests make them: audio of any length, uploaded through the gateway, looked for in both zones."""
 
+import os
 import random
+import signal
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +80,17 @@ async def rows(stack: Machine, table: str, client_id: UUID) -> list[dict[str, An
     async with superuser(stack, SERVICE) as connection:
         found = await connection.fetch(f"SELECT * FROM {table} WHERE client_id = $1", client_id)
     return [dict(row) for row in found]
+
+
+@contextmanager
+def standing(stack: Machine) -> Iterator[None]:
+    """The service itself stands still inside the block."""
+    pid = stack.pid(SERVICE)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True)
