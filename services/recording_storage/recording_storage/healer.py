@@ -44,7 +44,9 @@ class Wounded:
         belongs = zone.belongs(path)
         if kind == "away" or belongs is None or len(self._paths) >= _MOST:
             return
-        self._paths.setdefault(belongs, set()).add(path)
+        paths = self._paths.setdefault(belongs, set())
+        if kind == "damaged":  # what is missing is found by listing: of a whole zone it would be every path there is
+            paths.add(path)
         self.is_woken.set()
 
     def take(self) -> dict[tuple[UUID, UUID], set[str]]:
@@ -100,7 +102,7 @@ class Healer:
                 _log.info("what was wounded is deleted")
             except errors.Unavailable:
                 is_away = True  # so the others need not be tried either: again when it is back
-            if is_away and paths:
+            if is_away:
                 self._wounded.keep((client_id, recording_id), paths)
         async with database.translate(), self._door.pools.job.acquire() as connection:
             degraded.set(await store.count_degraded(connection))
@@ -118,7 +120,10 @@ class Healer:
             return False
         async with database.translate(), self._door.pools.job.acquire() as connection:
             await store.mark_safe(connection, client_id, recording_id)
-        return True
+            is_there = await store.length_of(connection, client_id, recording_id) is not None
+        if not is_there:  # deleted meanwhile, and erased perhaps before the last copy was written
+            await self._zones.erase(zone.prefix(client_id, recording_id))
+        return is_there
 
     async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
         sealer = await self._opened(client_id, recording_id)
