@@ -32,9 +32,21 @@ def _at(path: str, value: str = ABSENT) -> str:
     return re.sub(r"\{[^}]+\}", value, path)
 
 
+def _reads_json(operation: dict[str, Any]) -> bool:
+    return "application/json" in operation.get("requestBody", {}).get("content", ())
+
+
 def _writing(otter: Hotel) -> list[tuple[str, str]]:
-    routes = [(method, path) for method, path, operation in _routes(otter) if "requestBody" in operation]
+    routes = [(method, path) for method, path, operation in _routes(otter) if _reads_json(operation)]
     assert len(routes) >= 12
+    return routes
+
+
+def _taking_audio(otter: Hotel) -> list[tuple[str, str]]:
+    """What it is wrong by is looked at in tests/integration/recording_storage/test_uploading.py."""
+    bodies = [(method, path, one) for method, path, one in _routes(otter) if "requestBody" in one]
+    routes = [(method, path) for method, path, operation in bodies if not _reads_json(operation)]
+    assert routes == [("POST", "/v1/calls/{call_id}/recordings")]
     return routes
 
 
@@ -107,7 +119,7 @@ def test_unknown_fields(otter: Hotel) -> None:
 
 def test_wrong_types(otter: Hotel) -> None:
     for method, path, operation in _routes(otter):
-        if "requestBody" not in operation:
+        if not _reads_json(operation):
             continue
         for value in (None, 5, True, [], {}, "x" * 100_000, {"a": {"b": []}}, -1e308):
             fields = dict.fromkeys(
@@ -135,7 +147,10 @@ def test_text_that_cannot_be_stored(otter: Hotel, text: str) -> None:
 
 
 def test_media_types(otter: Hotel) -> None:
-    for method, path in _writing(otter):
+    for method, path in _taking_audio(otter):
+        answer = otter.agent.request(method, _at(path), content=b'{"name":"a"}', headers=JSON)
+        _assert_problem(answer, 415)
+    for method, path in [*_writing(otter), *_taking_audio(otter)]:
         for media in (
             "text/plain",
             "application/xml",

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from stack.settings import SERVICES
 from support.database import superuser
 from support.machine import Machine
 
-SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 # Beside the client's own tables: what has to be known before a client is. Each says why in its comment.
 PLATFORM_TABLE = "platform: "
 

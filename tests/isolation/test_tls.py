@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from stack.settings import SERVICES
 from support.machine import Machine
 from support.workload import bare_context, certificate
 
-INTERNAL = ("auth", "tenant_data", "audit", "recording_storage", "postgres", "kafka", "kafka_controller", "openbao")
+INTERNAL = (*SERVICES, "postgres", "kafka", "kafka_controller", "openbao")
 LISTENERS = ("gateway", *INTERNAL)
 
 

@@ -3,12 +3,15 @@
 It runs in the judge's environment (`.judges/api`), never in the product's.
 """
 
+import io
 import json
 import os
 import re
+import wave
 from pathlib import Path
 
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 # A request that fits the schema may be refused for these and no other: status, then the detail that says so.
@@ -23,10 +26,36 @@ _BEYOND_SCHEMA = (
     (422, "This is not the code of this moment.", "a one-time code is right for thirty seconds"),
     (412, "This has changed since you read it", "If-Match names a version that the row does not have"),
     (413, "A body may have 1 MiB at most", "lengths of parts are bounded, and so is their sum"),
+    (422, "This is read as sha-256=:BASE64:", "a dictionary of RFC 8941, of which one member is read"),
+    (422, "A SHA-256 has 32 bytes.", "in base64, whose length says so only nearly"),
+    (422, "The body has another SHA-256.", "one field's limit is the body"),
+    (416, "The range ", "how long a recording is, is not in the contract of all of them"),
+    (416, "One range at a time.", "a list is well-formed too"),
+    (416, "The last 0 bytes are no range.", "a number that is none"),
 )
 # 503: a part is away, which the judge counts and bears with only in small numbers.
 _ALWAYS = {401, 403, 404, 409, 429, 503}
 _ANSWERS = Path(os.environ["KONCI_JUDGE_ANSWERS"])
+_SAMPLES = Path(__file__).parents[1] / "unit" / "recording_storage" / "samples"
+
+
+def _wav() -> bytes:
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(number % 251 for number in range(16_000)))
+    return written.getvalue()
+
+
+# Without these an upload has no body at all that could be sent, and bytes at random are no audio.
+_AUDIO = {
+    "audio/wav": _wav(),
+    "audio/ogg": (_SAMPLES / "opus.ogg").read_bytes(),
+    "audio/mpeg": (_SAMPLES / "cbr.mp3").read_bytes(),
+    "audio/flac": (_SAMPLES / "tone.flac").read_bytes(),
+}
+for _media, _audio in _AUDIO.items():
+    schemathesis.openapi.media_type(_media, st.just(_audio))
 
 
 @schemathesis.hook

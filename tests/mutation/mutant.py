@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack.settings import SERVICES
+
 FOLDER = Path(__file__).with_name("mutants")
-SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 # What can be made to see a change: a service, OpenBao's policies, the databases' roles and `guard` schema, the keeper.
 TOUCHED = (*SERVICES, "policies", "databases", "keeper")
 _WITHOUT_STACK = ("tests/unit/", "tests/contracts/", "tests/architecture/", "tests/integration/gateway/")

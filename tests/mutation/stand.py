@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from mutation.mutant import SERVICES, Change
+from mutation.mutant import Change
 from mutation.twin import Twin
 from stack import keeper, postgres, services
 from stack.program import NotReady
-from stack.settings import Stack
+from stack.settings import SERVICES, Stack
 
 _READY = 120.0  # seconds for a service that was started anew
 _TRIES = 3  # a busy machine is slow to start a broker; `konci up` goes on where it was

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from stack.settings import SERVICES
 from support.database import superuser
 from support.machine import Machine
 
@@ -29,7 +30,7 @@ class Ledger:
 async def waiting(stack: Machine) -> int:
     """Outbox rows of all services that audit has not confirmed."""
     total = 0
-    for service in ("auth", "tenant_data", "audit", "recording_storage"):
+    for service in SERVICES:
         async with superuser(stack, service) as connection:
             total += await connection.fetchval("SELECT count(*) FROM guard.outbox")
     return total

@@ -35,7 +35,7 @@ class Bucket:
         self._seen_at: float | None = None
         limit = timedelta(seconds=seconds)
         with _only_what_is_given(ca):
-            self._tls = ssl.create_default_context(cafile=ca)
+            self._tls = _only_tls_1_3(ca)
             self._store = S3Store(
                 bucket,
                 aws_endpoint_url_s3=f"https://{parts.netloc}",
@@ -46,7 +46,6 @@ class Bucket:
                 client_options={"timeout": limit, "connect_timeout": limit},
                 retry_config={"max_retries": 1, "retry_timeout": limit},
             )
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_3
 
     async def store(self) -> S3Store:
         """What reads and writes here. Raises OSError (ssl.SSLError) when the store does not speak TLS 1.3."""
@@ -84,3 +83,9 @@ def _only_what_is_given(ca: str | None) -> Iterator[None]:
 
 def _is_obeyed(name: str) -> bool:
     return name.startswith(("AWS_", "SSL_CERT_")) or name.endswith("_PROXY")
+
+
+def _only_tls_1_3(ca: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context

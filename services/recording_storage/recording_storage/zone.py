@@ -214,7 +214,7 @@ class Zones:
             try:
                 removed += await zone.clear("", older_than)
             except Away as away:
-                _log.warning("debris waits", extra={"origin": zone.name, "error": str(away)})
+                _log.warning("debris waits", extra={"origin": zone.name, "error": type(away).__name__})
         return removed
 
     def _named(self, name: str) -> Holder:

@@ -12,6 +12,7 @@ import pytest
 from support.edge import SECURITY
 from support.hotel import Hotel, expect
 from support.machine import Machine
+from support.recordings import record
 
 ABSENT = "01890000-0000-7000-8000-000000000000"
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
@@ -27,6 +28,7 @@ def answers(hotel: Hotel) -> dict[str, httpx2.Response]:
     """Every route that reads, once with what is there and once with what is not, and three that refuse."""
     own = hotel.guest()["id"]
     paths = [*reads(hotel), f"/v1/guests/{own}", "/v1/nothing", "/nothing", "/v1/guests?limit=0"]
+    paths.append(f"/v1/recordings/{record(hotel)['id']}/audio")
     paths += [f"/v1/access-events/export?format={kind}" for kind in ("csv", "jsonl")]
     return {path: hotel.admin.get(path, headers=ELSEWHERE) for path in paths}
 
@@ -35,12 +37,15 @@ def test_each_answer_says_what_it_is_and_is_no_page(otter: Hotel) -> None:
     told = answers(otter)
     assert len(told) > 15
     assert {200, 404, 422} <= {answer.status_code for answer in told.values()}
+    assert "audio/wav" in {answer.headers["content-type"] for answer in told.values()}
     for path, answer in told.items():
         expected = "application/json" if answer.status_code < 400 else "application/problem+json"
         if answer.status_code == 200 and "export" in path:
             expected = "text/csv; charset=utf-8; header=present" if "csv" in path else "application/jsonl"
             name = f"access-events.{path.partition('=')[2]}"
             assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        if answer.status_code == 200 and path.endswith("/audio"):
+            expected = "audio/wav"
         assert answer.headers["content-type"] == expected, path
         assert SECURITY.items() <= dict(answer.headers).items(), path
 

@@ -138,6 +138,15 @@ def test_the_time_is_lifted_only_behind_the_buffer_and_only_by_us(manager):
     assert {"remove": "grpc-timeout"} in mutations
 
 
+def test_the_second_look_finds_the_route_whose_token_was_checked(manager, routes):
+    """Between the two looks `whole` sets one header and `look_again` none: no route goes by it."""
+    (mutation,) = http_filter(manager, "whole")["mutations"]["request_mutations"]
+    assert mutation["append"]["header"]["key"] == "grpc-timeout"
+    matched = {header["name"] for entry in routes for header in entry["match"].get("headers", [])}
+    assert matched == {":method"}
+    assert not any("query_parameters" in entry["match"] or "runtime_fraction" in entry["match"] for entry in routes)
+
+
 class TestUpload:
     @pytest.fixture
     def upload(self, routes):
@@ -187,6 +196,15 @@ class TestUpload:
         assert [entry["name"] for entry in routes if entry.get("route", {}).get("cluster") == "recording_uploads"] == [
             upload["name"]
         ]
+
+
+@pytest.mark.parametrize("name", ["recording_storage", "recording_uploads"])
+def test_a_recording_waits_for_a_handshake_on_a_busy_machine(bootstrap, manager, name):
+    """At 1 s plays were a 503; and after all tries his route still has time for the answer."""
+    wait = seconds(cluster(bootstrap, name)["connect_timeout"])
+    tries = 1 + manager["route_config"]["virtual_hosts"][0]["retry_policy"]["num_retries"]
+    assert wait >= 5
+    assert tries * wait < 25
 
 
 def test_the_last_two_routes_answer_for_all_the_rest(routes):
