@@ -116,14 +116,20 @@ class Healer:
         wrong = paths | {difference.path for difference in found if difference.kind != "surplus"}
         if wrong and not await self._mend(client_id, recording_id, sorted(wrong), segment.count(length) - 1):
             return False
+        # Also when nothing was wrong: who copied it may have been killed before this.
+        settled = await self._zones.settle(zone.prefix(client_id, recording_id), self._zones.names)
+        if len(settled) < len(self._zones.names):
+            raise errors.Unavailable
         async with database.translate(), self._door.pools.job.acquire() as connection:
             await store.mark_safe(connection, client_id, recording_id)
         return True
 
     async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
-        sealer = await self._opened(client_id, recording_id)
+        wrapped = await admit(self._door, self._keys, client_id, recording_id, "healing a zone")
         try:
             for path in paths:
+                # Asked for each time: a key is held for a minute at most, however much there is to heal.
+                sealer = await self._keys.sealer(client_id, recording_id, wrapped)
                 await healing.heal(self._zones, path, _accept(sealer, path, last))
         except Lost:
             _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
@@ -133,17 +139,23 @@ class Healer:
             self._wounded.drop((client_id, recording_id))
         return True
 
-    async def _opened(self, client_id: UUID, recording_id: UUID) -> Sealer:
-        caller = self._door.service_caller(client_id, reason="healing a zone")
-        async with self._door.entry().open(caller, Action.RECORDING_READ) as access:
-            wrapped = await recording_store.find_wrapped_key(access, recording_id)
-            access.touch(RESOURCE, recording_id)
-            return await self._keys.sealer(client_id, recording_id, wrapped)
-
     async def is_known(self, client_id: UUID, recording_id: UUID) -> bool:
         """Whether somebody looks after the objects of this recording."""
         async with database.translate(), self._door.pools.job.acquire() as connection:
             return await store.is_known(connection, client_id, recording_id)
+
+
+async def admit(door: Door, keys: Keys, client_id: UUID, recording_id: UUID, reason: str) -> str:
+    """The recording's wrapped key, which `keys` has opened; that we open it, and why, is in its client's log.
+
+    Raises NotFound when it is deleted, Unavailable; then there is no such entry.
+    """
+    caller = door.service_caller(client_id, reason=reason)
+    async with door.entry().open(caller, Action.RECORDING_READ) as access:
+        wrapped = await recording_store.find_wrapped_key(access, recording_id)
+        access.touch(RESOURCE, recording_id)
+        await keys.sealer(client_id, recording_id, wrapped)
+        return wrapped
 
 
 def _accept(sealer: Sealer, path: str, last: int) -> Callable[[bytes], bytes]:
