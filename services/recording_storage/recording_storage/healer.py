@@ -5,7 +5,7 @@ Nothing is copied that does not open as what it should be. Each recording is ope
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from uuid import UUID
 
@@ -56,9 +56,11 @@ class Wounded:
         """Puts back what could not be healed yet; nobody is woken for it."""
         self._paths.setdefault(recording, set()).update(paths)
 
-    def drop(self, recording: tuple[UUID, UUID]) -> None:
+    def drop(self, recording: tuple[UUID, UUID], paths: Iterable[str]) -> None:
         """Forgets what healing itself has just met: it would be healed, or lost, again and again."""
-        self._paths.pop(recording, None)
+        left = self._paths.pop(recording, set()).difference(paths)
+        if left:  # found by somebody else meanwhile
+            self._paths[recording] = left
 
 
 class Healer:
@@ -126,18 +128,20 @@ class Healer:
 
     async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
         wrapped = await admit(self._door, self._keys, client_id, recording_id, "healing a zone")
+        is_whole = True
         try:
             for path in paths:
                 # Asked for each time: a key is held for a minute at most, however much there is to heal.
                 sealer = await self._keys.sealer(client_id, recording_id, wrapped)
-                await healing.heal(self._zones, path, _accept(sealer, path, last))
-        except Lost:
-            _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
-            lost.inc()
-            return False
+                try:
+                    await healing.heal(self._zones, path, _accept(sealer, path, last))
+                except Lost:
+                    _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
+                    lost.inc()
+                    is_whole = False  # and the others are healed all the same
         finally:
-            self._wounded.drop((client_id, recording_id))
-        return True
+            self._wounded.drop((client_id, recording_id), paths)
+        return is_whole
 
     async def is_known(self, client_id: UUID, recording_id: UUID) -> bool:
         """Whether somebody looks after the objects of this recording."""

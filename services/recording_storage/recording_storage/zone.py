@@ -119,6 +119,10 @@ class Zones:
         """Takes an empty place as zone `name`, instead of one that was lost. Raises Unavailable."""
         await self._named(name).adopt()
 
+    async def answers(self, name: str) -> bool:
+        """Whether the zone answers as itself now."""
+        return await self._named(name).look()
+
     async def watch(self, every_seconds: float) -> None:
         """Keeps `konci_zone_up` true while nobody calls. Runs until cancelled."""
         while True:
