@@ -5,10 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from events.uuid7 import uuid7
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
 from support.recordings import MIB, objects, places, play, record, rows, wav
+
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
 
 
 def entries(hotel: Hotel, recording_id: str) -> list[dict[str, Any]]:
