@@ -12,16 +12,14 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Gauge
 
-from events.access import Action
 from guard import database, errors
 from guard.access import Door
 from recording_storage import healing, segment, zone
 from recording_storage.healing import Expected
 from recording_storage.key import Keys
+from recording_storage.opening import admit
 from recording_storage.playing import lost
-from recording_storage.recording import RESOURCE
 from recording_storage.segment import Sealer
-from recording_storage.store import recording as recording_store
 from recording_storage.store import zone as store
 from recording_storage.zone import Lost, Zones
 
@@ -44,7 +42,9 @@ class Wounded:
         belongs = zone.belongs(path)
         if kind == "away" or belongs is None or len(self._paths) >= _MOST:
             return
-        self._paths.setdefault(belongs, set()).add(path)
+        paths = self._paths.setdefault(belongs, set())
+        if kind != "missing":  # what is missing is found by listing: of a whole zone it would be every path there is
+            paths.add(path)
         self.is_woken.set()
 
     def take(self) -> dict[tuple[UUID, UUID], set[str]]:
@@ -102,7 +102,7 @@ class Healer:
                 _log.info("what was wounded is deleted")
             except errors.Unavailable:
                 is_away = True  # so the others need not be tried either: again when it is back
-            if is_away and paths:
+            if is_away:
                 self._wounded.keep((client_id, recording_id), paths)
         async with database.translate(), self._door.pools.job.acquire() as connection:
             degraded.set(await store.count_degraded(connection))
@@ -119,22 +119,26 @@ class Healer:
         if wrong and not await self._mend(client_id, recording_id, sorted(wrong), segment.count(length) - 1):
             return False
         # Also when nothing was wrong: who copied it may have been killed before this.
-        settled = await self._zones.settle(zone.prefix(client_id, recording_id), self._zones.names)
-        if len(settled) < len(self._zones.names):
-            raise errors.Unavailable
+        prefix = zone.prefix(client_id, recording_id)
+        is_settled = len(await self._zones.settle(prefix, self._zones.names)) == len(self._zones.names)
         async with database.translate(), self._door.pools.job.acquire() as connection:
-            await store.mark_safe(connection, client_id, recording_id)
-        return True
+            if is_settled:
+                await store.mark_safe(connection, client_id, recording_id)
+            is_there = await store.length_of(connection, client_id, recording_id) is not None
+        if not is_there:  # deleted meanwhile, and erased perhaps before the last copy was written
+            await self._zones.erase(prefix)
+        elif not is_settled:
+            raise errors.Unavailable
+        return is_there
 
     async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
-        wrapped = await admit(self._door, self._keys, client_id, recording_id, "healing a zone")
+        opening = await admit(self._door, self._keys, client_id, recording_id, "healing a zone")
         is_whole = True
         try:
             for path in paths:
-                # Asked for each time: a key is held for a minute at most, however much there is to heal.
-                sealer = await self._keys.sealer(client_id, recording_id, wrapped)
+                accept = _accept(await opening.sealer(), path, last)
                 try:
-                    await healing.heal(self._zones, path, _accept(sealer, path, last))
+                    await healing.heal(self._zones, path, accept)
                 except Lost:
                     _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
                     lost.inc()
@@ -147,19 +151,6 @@ class Healer:
         """Whether somebody looks after the objects of this recording."""
         async with database.translate(), self._door.pools.job.acquire() as connection:
             return await store.is_known(connection, client_id, recording_id)
-
-
-async def admit(door: Door, keys: Keys, client_id: UUID, recording_id: UUID, reason: str) -> str:
-    """The recording's wrapped key, which `keys` has opened; that we open it, and why, is in its client's log.
-
-    Raises NotFound when it is deleted, Unavailable; then there is no such entry.
-    """
-    caller = door.service_caller(client_id, reason=reason)
-    async with door.entry().open(caller, Action.RECORDING_READ) as access:
-        wrapped = await recording_store.find_wrapped_key(access, recording_id)
-        access.touch(RESOURCE, recording_id)
-        await keys.sealer(client_id, recording_id, wrapped)
-        return wrapped
 
 
 def _accept(sealer: Sealer, path: str, last: int) -> Callable[[bytes], bytes]:

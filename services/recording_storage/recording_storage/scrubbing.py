@@ -16,9 +16,10 @@ from prometheus_client import Gauge
 from guard import database, errors
 from guard.access import Door
 from recording_storage import segment, zone
-from recording_storage.healer import Wounded, admit
+from recording_storage.healer import Wounded
 from recording_storage.holder import Away, Missing
 from recording_storage.key import Keys
+from recording_storage.opening import admit
 from recording_storage.segment import SEGMENT, Damaged, Sealer
 from recording_storage.store import scrub as store
 from recording_storage.store import zone as zone_store
@@ -125,13 +126,11 @@ class Scrub:
                 raise Away(f"Zone {name} does not answer.")
         last = segment.count(length) - 1
         try:
-            wrapped = await admit(self._door, self._keys, at.client_id, at.recording_id, "scrubbing the zones")
+            opening = await admit(self._door, self._keys, at.client_id, at.recording_id, "scrubbing the zones")
             await self._pause(_ADMISSION)
             for number in range(first, last + 1):
-                # Asked for each time: a key is held for a minute at most, however slowly it is read.
-                sealer = await self._keys.sealer(at.client_id, at.recording_id, wrapped)
-                path = zone.path(at.client_id, at.recording_id, number)
-                if not await self._opens(path, _accept(sealer, number, is_last=number == last)):
+                accept = _accept(await opening.sealer(), number, is_last=number == last)
+                if not await self._opens(zone.path(at.client_id, at.recording_id, number), accept):
                     await self._require_recording(at)
                 await self._keep(_Place(at.client_id, at.recording_id, number + 1))
         except errors.NotFound:

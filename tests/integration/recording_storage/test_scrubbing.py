@@ -14,11 +14,12 @@ import pytest
 
 from guard import errors
 from recording_storage import scrubbing, zone
+from recording_storage.opening import admit
 from recording_storage.scrubbing import Pace, Scrub
 from support.database import superuser
 from support.hotel import Hotel
-from support.machine import Machine
-from support.recordings import MIB, SERVICE, Inside, inside, objects, places, record, wav
+from support.machine import Machine, wait_until
+from support.recordings import MIB, SERVICE, Inside, inside, objects, places, record, standing, wav
 
 AUDIO = wav(3 * MIB + 5000)
 WEEK = timedelta(days=7)
@@ -108,8 +109,9 @@ class TestNotYet:
         assert not await scrub(parts).turn()
         assert read == []
         # Its place is kept: where the killed process was silent for too long, this one goes on.
-        await _set(stack, "held_until = '-infinity'")
-        assert await scrub(parts).turn()
+        with standing(stack):
+            await _set(stack, "held_until = '-infinity'")
+            assert await scrub(parts).turn()
         assert read[: len(mine) - 4] == mine[4:]
         assert await parts.healer.turn() >= 1
         assert spoilt.read_bytes() == whole
@@ -147,6 +149,19 @@ async def hanging(path: Path) -> AsyncIterator[None]:
                 os.close(os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK))
             await asyncio.sleep(0.01)
         os.close(pipe)
+
+
+def deleting(hotel: Hotel, recording_id: str) -> Any:
+    """`admit`, and then this recording is deleted and its objects are gone."""
+
+    async def admitted(*arguments: Any) -> Any:
+        opening = await admit(*arguments)
+        if str(arguments[3]) == recording_id:
+            assert hotel.agent.delete(f"/v1/recordings/{recording_id}").status_code == 202
+            wait_until(lambda: not objects(hotel.stack, recording_id), within=15, what="the erasing")
+        return opening
+
+    return admitted
 
 
 class _Killed(BaseException):
@@ -194,18 +209,20 @@ class TestFound:
         self, otter: Hotel, parts: Inside, read: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         told = record(otter, AUDIO)
-        real = scrubbing.admit
-
-        async def admitted(*arguments: Any) -> str:
-            wrapped = await real(*arguments)
-            if str(arguments[3]) == told["id"]:
-                assert otter.agent.delete(f"/v1/recordings/{told['id']}").status_code == 202
-                await parts.zones.erase(zone.prefix(otter.client_id, UUID(told["id"])))
-            return wrapped
-
-        monkeypatch.setattr(scrubbing, "admit", admitted)
+        monkeypatch.setattr(scrubbing, "admit", deleting(otter, told["id"]))
+        monkeypatch.setattr(parts.keys, "_lifetime", 60.0)
         assert await scrub(parts).turn()
+        # Its key is held for a moment more, so the first was looked for, and then no other.
         assert [path for _, path in read if told["id"] in path] == [_paths(otter, told["id"])[0]] * 2
+
+    async def test_a_key_that_is_destroyed_is_not_opened_again(
+        self, otter: Hotel, parts: Inside, read: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = record(otter, AUDIO)
+        monkeypatch.setattr(scrubbing, "admit", deleting(otter, told["id"]))
+        monkeypatch.setattr(parts.keys, "_lifetime", 0.0)
+        assert await scrub(parts).turn()
+        assert [path for _, path in read if told["id"] in path] == []
 
 
 class TestWhole:

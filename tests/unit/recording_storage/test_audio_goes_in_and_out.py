@@ -28,7 +28,14 @@ KEY = NewKey(uuid4(), segment.new_key(), "vault:v1:x")
 
 
 class OneKey:
-    """Keys that know one."""
+    """Keys that know one, and hold it for so many segments."""
+
+    def __init__(self, held: int = 1000) -> None:
+        self.left = held
+
+    def held(self, client_id, recording_id):
+        self.left -= 1
+        return Sealer(KEY.plain, client_id, recording_id) if self.left >= 0 else None
 
     async def sealer(self, client_id, recording_id, wrapped):
         assert wrapped == KEY.wrapped
@@ -56,9 +63,12 @@ def writing(zones) -> Writer:
     return Writer(zones, Sealer(KEY.plain, CLIENT, RECORDING), CLIENT, RECORDING, "audio/wav")
 
 
-def reading(zones, length: int) -> Reader:
+def reading(zones, length: int, keys: OneKey | None = None, wrapped=None) -> Reader:
+    async def is_there() -> str:
+        return KEY.wrapped
+
     row = RecordingRow(RECORDING, uuid4(), None, length, b"\0" * 32, "audio/wav", 1, None, None, None)
-    return Reader(zones, OneKey(), CLIENT, row, KEY.wrapped)
+    return Reader(zones, keys or OneKey(), CLIENT, row, wrapped or is_there)
 
 
 async def read(zones, length: int, first: int, last: int) -> bytes:
@@ -107,6 +117,25 @@ async def test_any_part_of_it(zones) -> None:
         first = drawn.randrange(len(audio))
         last = drawn.randrange(first, len(audio))
         assert await read(zones, len(audio), first, last) == audio[first : last + 1]
+
+
+async def test_its_key_is_looked_for_again_once_it_is_not_held_any_more(zones) -> None:
+    audio = wav(4 * SEGMENT)
+    await writing(zones).write(pieces(audio))
+    looked = []
+
+    async def wrapped() -> str:
+        looked.append(1)
+        if len(looked) > 1:
+            raise errors.NotFound  # deleted since
+        return KEY.wrapped
+
+    reader = reading(zones, len(audio), OneKey(held=1), wrapped)
+    given = aiter(reader.read(Span(0, len(audio) - 1)))
+    assert bytes(await anext(given)) + bytes(await anext(given)) == audio[: 2 * SEGMENT]
+    with pytest.raises(errors.NotFound):
+        await anext(given)
+    await reader.close()
 
 
 async def test_a_part_reads_only_the_segments_that_it_touches(zones, monkeypatch) -> None:
