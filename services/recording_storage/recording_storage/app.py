@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -17,6 +18,7 @@ from recording_storage.healer import Healer, Wounded
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
 from recording_storage.routes import STREAMED, router
+from recording_storage.scrubbing import Pace, Scrub
 from recording_storage.settings import Settings
 from recording_storage.sweeping import Sweep
 from recording_storage.zone import Place, ZoneSettings
@@ -45,6 +47,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(adoption.run(jobs, zones), "zones")
             parts.background(heartbeat.run(jobs), "heartbeat")
             parts.background(sweep.run(parts.door, zones), "sweep")
+            parts.background(Scrub(parts.door, zones, keys, wounded, _pace(settings)).run(), "scrub")
             parts.background(healer.run(), "healer")
             parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
             parts.background(inquiry.run(jobs, calls, sweep.wake, settings.compare_every_seconds), "inquiry")
@@ -61,6 +64,10 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
 def _places(what: str, bounds: tuple[int, int]) -> Places:
     of_one, in_all = bounds
     return Places(what, of_one=of_one, in_all=in_all, retry_after=5, running=running.labels(what))
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.scrub_bytes_per_second, timedelta(days=settings.scrub_every_days))
 
 
 async def _zones(settings: Settings, vault: Vault) -> ZoneSettings:

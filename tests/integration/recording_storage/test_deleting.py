@@ -24,6 +24,9 @@ class Nothing:
         return False
 
 
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
+
+
 def entries(hotel: Hotel, recording_id: str) -> list[dict[str, Any]]:
     return hotel.log(action="recording:delete", resource_type="recording", resource_id=recording_id)
 

@@ -19,6 +19,8 @@ from support.machine import Machine, wait_until
 from support.recordings import MIB, objects, objects_of, record, rows, send, wav
 from support.wire import Http2
 
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
+
 AUDIO = wav(3 * MIB)
 
 

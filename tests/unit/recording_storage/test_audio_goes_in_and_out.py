@@ -14,6 +14,7 @@ import pytest
 from guard import errors
 from recording_storage import segment, writer, zone
 from recording_storage.audio import NotAudio
+from recording_storage.holder import Away
 from recording_storage.key import NewKey
 from recording_storage.reader import Reader
 from recording_storage.recording import RecordingRow
@@ -179,6 +180,69 @@ async def test_one_zone_away(zones, tmp_path) -> None:
     written = await writing(zones).write(pieces(audio))
     assert written.is_degraded
     assert await read(zones, len(audio), 0, len(audio) - 1) == audio
+
+
+def lacking(zones, monkeypatch, name: str) -> None:
+    """This zone does not take the second segment."""
+    write = zones._named(name).write
+
+    async def but_for_one(path, body):
+        if path == zone.path(CLIENT, RECORDING, 1):
+            raise Away
+        await write(path, body)
+
+    monkeypatch.setattr(zones._named(name), "write", but_for_one)
+
+
+async def test_one_zone_lacks_a_part(zones, monkeypatch) -> None:
+    lacking(zones, monkeypatch, "b")
+    assert (await writing(zones).write(pieces(wav(3 * SEGMENT)))).is_degraded
+
+
+async def test_it_is_settled_once_all_of_it_is_stored(zones, monkeypatch) -> None:
+    steps = []
+
+    def told(name):
+        real = getattr(zones, name)
+
+        async def step(*arguments):
+            steps.append(name)
+            return await real(*arguments)
+
+        monkeypatch.setattr(zones, name, step)
+
+    told("put")
+    told("settle")
+    await writing(zones).write(pieces(wav(3 * SEGMENT)))
+    assert steps == ["put", "put", "put", "settle"]
+
+
+def unsettled(zones, monkeypatch, *names: str) -> None:
+    """These zones store, and do not keep."""
+
+    async def fails(below: str) -> None:
+        raise Away
+
+    for name in names:
+        monkeypatch.setattr(zones._named(name), "settle", fails)
+
+
+async def test_what_no_zone_keeps_is_refused(zones, monkeypatch) -> None:
+    unsettled(zones, monkeypatch, "a", "b")
+    with pytest.raises(errors.Unavailable):
+        await writing(zones).write(pieces(wav(2 * SEGMENT)))
+
+
+async def test_what_one_zone_keeps_is_degraded(zones, monkeypatch) -> None:
+    unsettled(zones, monkeypatch, "b")
+    assert (await writing(zones).write(pieces(wav(2 * SEGMENT)))).is_degraded
+
+
+async def test_what_one_zone_holds_alone_and_does_not_keep_is_refused(zones, monkeypatch) -> None:
+    lacking(zones, monkeypatch, "a")
+    unsettled(zones, monkeypatch, "b")
+    with pytest.raises(errors.Unavailable):
+        await writing(zones).write(pieces(wav(3 * SEGMENT)))
 
 
 async def test_both_away(zones, tmp_path) -> None:

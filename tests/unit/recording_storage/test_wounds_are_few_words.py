@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import pytest
+
 from recording_storage import zone
 from recording_storage.healer import Wounded
 
@@ -16,12 +18,22 @@ def test_of_a_zone_that_lost_everything_it_is_known_which_recordings() -> None:
     assert wounded.take() == {(CLIENT, recording_id): set() for recording_id in recordings}
 
 
-def test_what_no_listing_shows_is_held_by_name() -> None:
+@pytest.mark.parametrize("kind", ["damaged", "unreadable"])
+def test_what_no_listing_shows_is_held_by_name(kind: str) -> None:
     wounded, damaged = Wounded(), zone.path(CLIENT, uuid4(), 7)
-    wounded.note("a", damaged, "damaged")
+    wounded.note("a", damaged, kind)
     assert wounded.is_woken.is_set()
     [paths] = wounded.take().values()
     assert paths == {damaged}
+
+
+def test_what_is_found_while_others_are_healed_is_kept() -> None:
+    wounded, recording_id = Wounded(), uuid4()
+    met, found = (zone.path(CLIENT, recording_id, number) for number in (1, 2))
+    for path in (met, found):
+        wounded.note("b", path, "damaged")
+    wounded.drop((CLIENT, recording_id), [met])
+    assert wounded.take() == {(CLIENT, recording_id): {found}}
 
 
 def test_a_zone_that_is_away_is_no_wound() -> None:
