@@ -11,7 +11,7 @@ import httpx2
 from performance.figure import Figure
 from performance.source import Source
 from performance.stage import forget_peak, kernel_count, memory, metrics
-from performance.stream import Order, Seen, moved, rate
+from performance.stream import Order, Seen, Waiting, connected, moved, rate
 from support.hotel import Hotel
 from support.machine import Machine
 from support.recordings import MIB, SERVICE
@@ -58,12 +58,12 @@ async def measure(stack: Machine, hotel: Hotel, source: Source, recording_id: st
     course = _Course(pid, memory(pid))
     ups = [_order(stack, source, f"/v1/calls/{call_id}/recordings", is_upload=True) for call_id in calls]
     down = _order(stack, source, f"/v1/recordings/{recording_id}/audio", is_upload=False)
-    async with asyncio.TaskGroup() as group:
+    async with connected([*ups, *[down] * PLAYS]) as waiting, asyncio.TaskGroup() as group:
         group.create_task(_watch(stack, course))
-        playing = [group.create_task(_play(hotel, course, down)) for _ in range(PLAYS)]
-        course.uploads = await moved(ups, lambda: hotel.agent.token)
+        for one in waiting[UPLOADS:]:
+            group.create_task(_play(hotel, course, down, one))
+        course.uploads = await asyncio.gather(*(one.begin(hotel.agent.token) for one in waiting[:UPLOADS]))
         course.is_over = True
-        await asyncio.wait(playing)
     assert stack.pid(SERVICE) == pid, "the service was started anew meanwhile"
     return [_figure(source, course, await metrics(stack, SERVICE))]
 
@@ -73,15 +73,18 @@ def _order(stack: Machine, source: Source, path: str, *, is_upload: bool) -> Ord
     return Order(ca, port, path, source.seed, source.length, is_upload)
 
 
-async def _play(hotel: Hotel, course: _Course, order: Order) -> None:
+async def _play(hotel: Hotel, course: _Course, order: Order, first: Waiting) -> None:
     """Again and again, each with a token that is fresh when it begins: it may end long after the token has."""
-    while not course.is_over:
-        [seen] = await moved([order], lambda: hotel.agent.token)
-        if seen.status == 503 and not seen.moved:
+    seen = await first.begin(hotel.agent.token)
+    while True:
+        if seen.status == 503:
             course.refused += 1
             await asyncio.sleep(_LATER)
         else:
             course.plays.append(seen)
+        if course.is_over:
+            return
+        [seen] = await moved([order], lambda: hotel.agent.token)
 
 
 async def _watch(stack: Machine, course: _Course) -> None:

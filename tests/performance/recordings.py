@@ -6,10 +6,11 @@ import shutil
 from performance import crowd, seeking, transfer
 from performance.figure import Figure
 from performance.source import Source
+from performance.stage import is_stored
 from performance.stream import Order, moved
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import MIB, objects_of
+from support.recordings import MIB
 from support.standing import NoStack
 
 LONG = 1024  # MiB of the long recording; what is promised is promised of that
@@ -40,6 +41,7 @@ async def measure(stack: Machine, hotel: Hotel, mib: int) -> list[Figure]:
     source = Source(_SEED, mib * MIB)
     try:
         figures = await transfer.measure(stack, hotel, min(SHORT, mib) * MIB)
+        print(f"  {source.size} is uploaded", flush=True)
         recording_id = await _recorded(stack, hotel, source)
         figures += await seeking.measure(stack, hotel, source, recording_id)
         figures += await crowd.measure(stack, hotel, source, recording_id)
@@ -60,4 +62,5 @@ def _erase(stack: Machine, hotel: Hotel) -> None:
     while items := expect(hotel.agent.get("/v1/recordings?limit=200"), 200).json()["items"]:
         for recording in items:
             expect(hotel.agent.delete(f"/v1/recordings/{recording['id']}"), 202)
-    wait_until(lambda: not objects_of(stack, hotel.client_id), within=_ERASED, every=1.0, what="an end of the erasing")
+    client = str(hotel.client_id)
+    wait_until(lambda: not is_stored(stack, client), within=_ERASED, every=1.0, what="an end of the erasing")

@@ -10,6 +10,7 @@ from stack.settings import REPO, Stack
 from support.database import superuser
 from support.hotel import Person
 from support.machine import Machine
+from support.recordings import places
 from support.workload import certificate, workload
 
 SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
@@ -89,10 +90,16 @@ def processor_seconds_of(pid: int) -> float:
     return spent / os.sysconf("SC_CLK_TCK")
 
 
+def is_stored(stack: Machine, *below: str) -> bool:
+    """Whether a file is in either zone below this client, or client and recording."""
+    # A walk passes over folders that go while it walks.
+    return any(files for place in places(stack) for _, _, files in os.walk(place.joinpath(*below)))
+
+
 async def drained(stack: Machine) -> float:
     """Seconds until every entry is stored and confirmed: what runs next must not pay for what ran before."""
     began = time.monotonic()
-    for service in ("tenant_data", "audit"):
+    for service in ("tenant_data", "recording_storage", "audit"):  # the log of the log comes last
         async with superuser(stack, service) as connection:
             while await connection.fetchval("SELECT count(*) FROM guard.outbox"):  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(0.1)

@@ -10,8 +10,8 @@ import ssl
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -59,12 +59,31 @@ class Seen:
         return self.error or str(self.status)
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A stream that is connected and has not begun."""
+
+    process: Process
+
+    async def begin(self, token: str) -> Seen:
+        """What came of it."""
+        told, _ = await self.process.communicate(f"{token}\n".encode())
+        return Seen(**json.loads(told))
+
+
 async def moved(orders: Sequence[Order], token: Callable[[], str]) -> list[Seen]:
-    """All of them at once; each begins when the last is connected."""
+    """All of them at once: none begins before the last is connected."""
+    async with connected(orders) as waiting:
+        return list(await asyncio.gather(*(one.begin(token()) for one in waiting)))
+
+
+@asynccontextmanager
+async def connected(orders: Sequence[Order]) -> AsyncIterator[list[Waiting]]:
+    """A process for each, which ends with the block if it has not ended before."""
     started = [await _start(order) for order in orders]
     try:
         await asyncio.gather(*(_connected(process) for process in started))
-        return list(await asyncio.gather(*(_begun(process, token()) for process in started)))
+        yield [Waiting(process) for process in started]
     finally:
         for process in started:
             if process.returncode is None:
@@ -89,11 +108,6 @@ async def _connected(process: Process) -> None:
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode().strip()
     assert line == _CONNECTED, f"a stream did not come about: {line or 'it ended'}"
-
-
-async def _begun(process: Process, token: str) -> Seen:
-    told, _ = await process.communicate(f"{token}\n".encode())
-    return Seen(**json.loads(told))
 
 
 def main(order: Order) -> Seen:

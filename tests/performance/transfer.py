@@ -8,11 +8,11 @@ from performance.bare_gateway import Bare, bare
 from performance.figure import Figure
 from performance.load import middle
 from performance.source import Source
-from performance.stage import drained, processor_seconds, processor_seconds_of
+from performance.stage import drained, is_stored, processor_seconds, processor_seconds_of
 from performance.stream import Order, Seen, moved, rate
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import MIB, objects
+from support.recordings import MIB
 
 STREAMS = 4
 ROUNDS = 7
@@ -131,6 +131,7 @@ async def _pairs(
             total = sum(one.moved for one in seen)
             spent.append([(now - then) / total for now, then in zip(_spent(stack, beside), before, strict=True)])
             await after(seen)
+        print(f"  {rates[0] / MIB:.0f} MiB/s, bare {rates[1] / MIB:.0f}", flush=True)
         if window:
             windows.rates.append((rates[0], rates[1]))
             windows.spent.append((*spent[0][:3], *spent[1][3:]))
@@ -146,6 +147,8 @@ def _spent(stack: Machine, beside: Bare) -> list[float]:
 async def _delete(stack: Machine, hotel: Hotel, made: Sequence[str]) -> None:
     for recording_id in made:
         expect(await asyncio.to_thread(hotel.agent.delete, f"/v1/recordings/{recording_id}"), 202)
+    client = str(hotel.client_id)
     await asyncio.to_thread(
-        wait_until, lambda: not any(objects(stack, one) for one in made), within=_ERASED, what="erased audio"
-    )
+        wait_until,
+        lambda: not any(is_stored(stack, client, one) for one in made), within=_ERASED, what="erased audio",
+    )  # fmt: skip
