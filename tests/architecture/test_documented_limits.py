@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from audit import delivery, places
+from audit import delivery
 from auth import account, client, inviting, own, password, session, throttle, totp
 from guard import intake
+from recording_storage import archive
 from stack.envoy import Limits
 from support import tree
 
@@ -105,7 +106,15 @@ def test_of_an_export() -> None:
     told = readme("audit")
     assert f"at most {delivery.EXPORT_PAGE} events of its file in memory" in told
     assert f"those with {delivery.EXPORT_RESOURCES} resources" in told
-    assert f"A client has {places.OF_ONE} exports at once, all clients together have {places.IN_ALL}" in told
+    assert f"A client has {delivery.OF_ONE} exports at once, all clients together have {delivery.IN_ALL}" in told
+
+
+def test_of_recordings_at_once() -> None:
+    (of_one, uploads), (again, plays) = archive.UPLOADS, archive.PLAYS
+    assert of_one == again
+    assert f"takes {uploads} uploads and {plays} plays at once, {of_one} of each for one client" in readme(
+        "recording_storage"
+    )
 
 
 def test_a_client_may_only_shorten_what_the_platform_allows() -> None:

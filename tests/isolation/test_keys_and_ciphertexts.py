@@ -23,6 +23,7 @@ from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
 from support.newcomer import newcomer
+from support.recordings import send, wav
 from support.workload import caller, door
 
 WORD = "a word that only its owner may read"
@@ -52,6 +53,8 @@ def _words(otter: Hotel, heron: Hotel) -> None:
         turns = {"turns": [{"speaker": "guest", "text": WORD}]}
         expect(hotel.agent.put(f"/v1/calls/{call['id']}/transcript", json=turns), 200, 201)
         newcomer(hotel)
+        for _ in range(2):  # what a repeated upload is answered with is sealed
+            expect(send(hotel.agent, call["id"], wav(), Idempotency_Key=str(uuid4())), 201)
 
 
 @pytest.fixture(scope="module", params=SEALING)
@@ -141,7 +144,7 @@ async def test_a_sealed_value_elsewhere(
     stack: Machine, service: Door, otter: Hotel, heron: Hotel, probes: Probes
 ) -> None:
     mine, theirs = await _sealed(stack, service, otter), await _sealed(stack, service, heron)
-    assert len(theirs) >= 3
+    assert theirs
     foreign_keys = {one.key.subject_id: one.key for one in mine}.values()
     for one in theirs:
         where = one.title.rpartition(".")[0]

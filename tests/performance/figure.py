@@ -15,6 +15,7 @@ class Figure:
     is_ceiling: bool = False
     unit: str = ""
     series: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[str, str] = ("", "")  # of a plot of `series`, where the page's own names do not fit
     rest: str = ""  # where the rest goes, as profiles say; told when the promise is missed
 
     @property

@@ -34,10 +34,10 @@ class Load:
 
 
 def request(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """One HTTP/1.1 request as bytes."""
+    """One HTTP/1.1 request as bytes; a body is JSON unless `headers` say otherwise."""
     said = {"Host": "localhost", **headers}
     if body:
-        said |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        said = {"Content-Type": "application/json", **said, "Content-Length": str(len(body))}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in said.items()), "", ""]
     return "\r\n".join(lines).encode() + body
 

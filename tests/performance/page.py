@@ -36,8 +36,9 @@ _METHOD = """
 
 _READING = """
 Beyond one machine nothing here was measured. Load comes over kept-alive connections straight to a service, with the
-gateway's certificate, so that the gateway is not in these figures. The load generator is a Python process on the same
-cores and costs both sides the same. The code is in `tests/performance`, one file for each figure.
+gateway's certificate, so that the gateway is not in these figures; only where audio is uploaded and played it comes
+through the gateway, as a caller's does. The load generator is a Python process on the same cores (for audio one for
+each stream) and costs both sides the same. The code is in `tests/performance`, one file for each figure.
 """
 
 
@@ -73,8 +74,10 @@ def _draw(figure: Figure) -> str:
         axes.plot(range(1, len(values) + 1), values, color=colour, marker="o" if len(values) < 20 else None, label=name)
     axes.set_ylim(bottom=0)
     axes.set_title(figure.name, loc="left", fontsize=10, color=_INK)
-    axes.set_xlabel("window" if len(next(iter(figure.series.values()))) < 20 else "answers, fastest first", fontsize=8)
-    axes.set_ylabel("seconds" if figure.unit == " s" else "per second", fontsize=8)
+    along, up = figure.axes
+    is_short = len(next(iter(figure.series.values()))) < 20
+    axes.set_xlabel(along or ("window" if is_short else "answers, fastest first"), fontsize=8)
+    axes.set_ylabel(up or ("seconds" if figure.unit == " s" else "per second"), fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.legend(frameon=False, fontsize=8)

@@ -10,7 +10,8 @@ from stack.settings import REPO, Stack
 from support.database import superuser
 from support.hotel import Person
 from support.machine import Machine
-from support.workload import certificate
+from support.recordings import places
+from support.workload import certificate, workload
 
 SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 
@@ -37,19 +38,48 @@ def as_gateway(stack: Machine) -> ssl.SSLContext:
 
 
 def resident(stack: Machine, program: str) -> int:
-    """Bytes of memory that are the process's own (`Anonymous` of smaps_rollup).
+    """Bytes of memory that are the process's own (`Anonymous`).
 
     Not `Pss`: the share of a library's pages grows when somebody else who uses it ends, here by 10 MiB in each service.
     """
-    for line in Path(f"/proc/{stack.pid(program)}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Anonymous:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"the kernel tells no Anonymous of {program}")
+    return memory(stack.pid(program))["Anonymous"]
+
+
+def memory(pid: int) -> dict[str, int]:
+    """Bytes that the kernel counts for a process (smaps_rollup), by name: `Rss`, `Anonymous`, …"""
+    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return {words[0].removesuffix(":"): int(words[1]) * 1024 for words in lines}
+
+
+def kernel_count(pid: int, file: str, name: str) -> int:
+    """A number that the kernel has for a process: in `file` of its folder below /proc, after `name` and a colon."""
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise AssertionError(f"the kernel tells no {name} of {pid}")
+
+
+def forget_peak(pid: int) -> None:
+    """The kernel's mark of how much a process held at most (`VmHWM`) begins anew (proc_pid_clear_refs(5))."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+async def metrics(stack: Machine, service: str) -> dict[str, float]:
+    """What the service counts, by name and labels as they are written."""
+    async with workload(stack, "prometheus", service) as http:
+        lines = (await http.get("/metrics")).text.splitlines()
+    told = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in told}
 
 
 def processor_seconds(stack: Machine, program: str) -> float:
     """What the process and its children (PostgreSQL's backends) have spent on all cores."""
-    own, spent = str(stack.pid(program)), 0
+    return processor_seconds_of(stack.pid(program))
+
+
+def processor_seconds_of(pid: int) -> float:
+    """The same of a process by its number."""
+    own, spent = str(pid), 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             after_name = path.read_text().rsplit(")", 1)[1].split()
@@ -60,10 +90,16 @@ def processor_seconds(stack: Machine, program: str) -> float:
     return spent / os.sysconf("SC_CLK_TCK")
 
 
+def is_stored(stack: Machine, *below: str) -> bool:
+    """Whether a file is in either zone below this client, or client and recording."""
+    # A walk passes over folders that go while it walks.
+    return any(files for place in places(stack) for _, _, files in os.walk(place.joinpath(*below)))
+
+
 async def drained(stack: Machine) -> float:
     """Seconds until every entry is stored and confirmed: what runs next must not pay for what ran before."""
     began = time.monotonic()
-    for service in ("tenant_data", "audit"):
+    for service in ("tenant_data", "recording_storage", "audit"):  # the log of the log comes last
         async with superuser(stack, service) as connection:
             while await connection.fetchval("SELECT count(*) FROM guard.outbox"):  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(0.1)

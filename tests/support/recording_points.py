@@ -30,6 +30,7 @@ POINTS: dict[str, Point] = {
     "upload: its row is there, nothing is stored": _at("writer", "Writer.write", "before"),
     "upload: a segment is in one zone": _at("holder", "Holder.write"),
     "upload: a segment is in both": _at("zone", "Zones.put"),
+    "upload: all is stored, not settled": _at("zone", "Zones.settle", "before"),
     "upload: all is stored, nothing committed": _at("upload", "_keep", "before"),
     "upload: the recording is not committed": _at("store.recording", "insert_recording"),
     "upload: committed, not answered": _at("upload", "_keep"),

@@ -1,9 +1,11 @@
 """Recordings as tests make them: audio of any length, uploaded through the gateway, looked for in both zones."""
 
+import os
 import random
+import signal
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +16,13 @@ import httpx2
 
 from guard import vault
 from guard.access import Door
+from guard.places import Places
 from recording_storage import comparison, zone
 from recording_storage.archive import Archive
 from recording_storage.healer import Healer, Wounded
 from recording_storage.healing import Difference
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
-from recording_storage.places import Places
 from recording_storage.zone import Place, Zones, ZoneSettings
 from support import workload
 from support.database import superuser
@@ -80,6 +82,17 @@ async def rows(stack: Machine, table: str, client_id: UUID) -> list[dict[str, An
     return [dict(row) for row in found]
 
 
+@contextmanager
+def standing(stack: Machine) -> Iterator[None]:
+    """The service itself stands still inside the block."""
+    pid = stack.pid(SERVICE)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @dataclass(frozen=True)
 class Inside:
     """The service's parts, in the test's own process."""
@@ -93,7 +106,7 @@ class Inside:
 
     def archive(self) -> Archive:
         """As `app` makes it, but for what asks other services."""
-        room = Places("tests", of_one=100, in_all=100)
+        room = Places("tests", of_one=100, in_all=100, retry_after=1)
         nobody: Any = None
         return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
 

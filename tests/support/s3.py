@@ -20,15 +20,15 @@ KEY_ID, KEY_SECRET = "zonekeyidentifier", "zonekeysecretzonekeysecret"
 
 
 class Store:
-    """One server with a folder of its own; each bucket is a folder in it."""
+    """One server with a folder of its own; each bucket is a folder in it, and so many of them are made here."""
 
-    def __init__(self, home, identity, ca):
+    def __init__(self, home, identity, ca, fresh=100):
         self.home, self.ca = home, ca
         self.port = _free_port()
         self._identity = identity
         self._program = None
-        self._fresh = [f"zone-{number}" for number in range(100)]
-        for name in self._fresh:  # before it starts: it does not look again
+        self._fresh = [f"zone-{number}" for number in range(fresh)]
+        for name in self._fresh:
             (home / name).mkdir(parents=True)
 
     def start(self):
@@ -36,9 +36,14 @@ class Store:
             str(Path(sys.executable).with_name("rclone")), "serve", "s3", str(self.home),
             "--addr", f"127.0.0.1:{self.port}",
             "--cert", str(self._identity), "--key", str(self._identity), "--min-tls-version", "tls1.3",
-            "--vfs-cache-mode", "off",
+            # What is changed beside it is seen; with 0 a PUT takes seconds.
+            "--vfs-cache-mode", "off", "--dir-cache-time", "10ms",
         ]  # fmt: skip
-        own = {"RCLONE_CONFIG": os.devnull, "RCLONE_AUTH_KEY": f'"{KEY_ID},{KEY_SECRET}"', "HOME": str(self.home)}
+        own = {
+            "RCLONE_CONFIG": os.devnull,
+            "RCLONE_AUTH_KEY": f'"{KEY_ID},{KEY_SECRET}"',
+            "HOME": str(self.home.parent),
+        }
         with self.home.with_suffix(".log").open("ab") as log:
             self._program = subprocess.Popen(command, env=own, stdout=log, stderr=log)
         self._await_it()

@@ -1,4 +1,4 @@
-"""Another disk, or another store, in the place of zone a: small ones that fill up, and one that can be stopped."""
+"""Other places for the zones: a small disk that fills up, a store that can be stopped, two stores for both zones."""
 
 import os
 import shutil
@@ -104,9 +104,7 @@ def _served(stack: Machine, home: Path) -> Iterator[tuple[s3.Store, str]]:
 async def bucket(stack: Machine, home: Path, seconds: float) -> AsyncIterator[s3.Store]:
     """A copy at work whose zone a is a bucket with what the folder holds; a call to a zone has `seconds`."""
     with _served(stack, home) as (store, at):
-        async with _lent(stack) as session:
-            opens = {"key_id": s3.KEY_ID, "key_secret": s3.KEY_SECRET}
-            await session.write(f"kv/data/{SERVICE}/zones", data={"a": opens})
+        await _tell_keys(stack, "a")
         told = {
             "KONCI_ZONE_A": at, "KONCI_ZONE_CA": str(stack.run / "ca.pem"), "KONCI_ZONE_SECONDS": f"{seconds:g}"
         }  # fmt: skip
@@ -117,6 +115,35 @@ async def bucket(stack: Machine, home: Path, seconds: float) -> AsyncIterator[s3
             yield store
         finally:
             await copy.end()
+
+
+@asynccontextmanager
+async def both_in_buckets(stack: Machine) -> AsyncIterator[None]:
+    """The service at work with its zones in two S3 stores, as its settings say. They serve the two folders' objects."""
+    identity, ca = stack.stack.identity(SERVICE) / "identity.pem", stack.run / "ca.pem"
+    home = places(stack)[0].parent
+    stores = {place.name: s3.Store(home, identity, ca, fresh=0) for place in places(stack)}
+    told = {"KONCI_ZONE_CA": str(ca)}
+    told |= {f"KONCI_ZONE_{name.upper()}": store.place(name).at for name, store in stores.items()}
+    service = Instance(stack, SERVICE, None, environment=told)
+    await _tell_keys(stack, *stores)
+    try:
+        for store in stores.values():
+            store.start()
+        service.start()
+        assert await service.ready()
+        yield
+    finally:
+        await service.end()
+        for store in stores.values():
+            store.stop()
+
+
+async def _tell_keys(stack: Machine, *zones: str) -> None:
+    """Says in OpenBao what opens these zones' buckets."""
+    opens = {"key_id": s3.KEY_ID, "key_secret": s3.KEY_SECRET}
+    async with _lent(stack) as session:
+        await session.write(f"kv/data/{SERVICE}/zones", data=dict.fromkeys(zones, opens))
 
 
 @asynccontextmanager

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from audit import collector, consumers, months
-from audit.places import Places
+from audit import collector, consumers, delivery, months
 from audit.routes import router
 from audit.settings import Settings
 from guard import database, http, runtime, vault
+from guard.places import Places
 from guard.tls import Certificate
 
 
@@ -20,7 +20,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(months.keep_ahead(parts.pools.job, parts.clock), "months")
             record = consumers.record_accesses(parts.pools.job, parts.door.relay)
             parts.consume(consumers.ACCESSES, record, purpose="accesses")
-            api.state.places = Places()
+            api.state.places = Places("exports", of_one=delivery.OF_ONE, in_all=delivery.IN_ALL, retry_after=10)
             parts.equip(api)
             yield
 

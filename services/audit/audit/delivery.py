@@ -27,6 +27,8 @@ from guard.revocation import Revocations
 # What an export holds in memory, whatever its length: so many events, or those with so many resources.
 EXPORT_PAGE = 1000
 EXPORT_RESOURCES = 5000
+OF_ONE = 2  # exports of one client at once, in one process
+IN_ALL = 8
 _LONGEST = 3600.0  # seconds for one export, however slowly it is read
 
 Part = tuple[list[AccessEvent], bool]

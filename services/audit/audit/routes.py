@@ -9,14 +9,14 @@ from fastapi.responses import StreamingResponse
 
 from audit import delivery, store
 from audit.access_event import LogEntry
-from audit.delivery import Delivery, Order
+from audit.delivery import IN_ALL, OF_ONE, Delivery, Order
 from audit.export import Format
-from audit.places import IN_ALL, OF_ONE, Places
 from audit.search import Search, SearchBody, asked
 from events.access import AccessEvent, Action
 from guard.access import EntryDoor
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
+from guard.places import Places
 from guard.revocation import Revocations
 
 router = APIRouter(tags=["access events"])

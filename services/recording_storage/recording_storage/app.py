@@ -2,21 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from guard import http, runtime
+from guard.places import Places
 from guard.tls import Certificate
 from guard.vault import Vault
-from recording_storage import adoption, comparison, consumers, rewrapping, zone
-from recording_storage.archive import Archive
+from recording_storage import adoption, comparison, consumers, inquiry, rewrapping, zone
+from recording_storage.archive import PLAYS, UPLOADS, Archive, running
 from recording_storage.call import Calls
 from recording_storage.healer import Healer, Wounded
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
-from recording_storage.places import Places
 from recording_storage.routes import STREAMED, router
+from recording_storage.scrubbing import Pace, Scrub
 from recording_storage.settings import Settings
 from recording_storage.sweeping import Sweep
 from recording_storage.zone import Place, ZoneSettings
@@ -36,8 +38,8 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             sweep = Sweep(settings.sweep_every_seconds, settings.upload_silent_seconds, copies_kept)
             healer = Healer(parts.door, zones, keys, wounded)
             heartbeat = Heartbeat()
-            # Each holds two segments of a MiB, and a copy on its way: 20 and 20 stay under 200 MiB (issue 5).
-            uploads, plays = Places("uploads", of_one=20, in_all=24), Places("plays", of_one=20, in_all=32)
+            uploads, plays = _places("uploads", UPLOADS), _places("plays", PLAYS)
+            calls = Calls(tenant_data, settings.tenant_data)
             jobs = parts.pools.job
             parts.consume([consumers.CLIENTS], consumers.learn_clients(jobs), purpose="clients")
             parts.consume([consumers.CALLS], consumers.learn_calls(jobs, sweep.wake), purpose="calls")
@@ -45,10 +47,11 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(adoption.run(jobs, zones), "zones")
             parts.background(heartbeat.run(jobs), "heartbeat")
             parts.background(sweep.run(parts.door, zones), "sweep")
+            parts.background(Scrub(parts.door, zones, keys, wounded, _pace(settings)).run(), "scrub")
             parts.background(healer.run(), "healer")
             parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
+            parts.background(inquiry.run(jobs, calls, sweep.wake, settings.compare_every_seconds), "inquiry")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
-            calls = Calls(tenant_data, settings.tenant_data)
             api.state.archive = Archive(
                 zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept
             )
@@ -56,6 +59,15 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             yield
 
     return http.app("recording_storage", [router], lifespan=run, streamed=STREAMED)
+
+
+def _places(what: str, bounds: tuple[int, int]) -> Places:
+    of_one, in_all = bounds
+    return Places(what, of_one=of_one, in_all=in_all, retry_after=5, running=running.labels(what))
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.scrub_bytes_per_second, timedelta(days=settings.scrub_every_days))
 
 
 async def _zones(settings: Settings, vault: Vault) -> ZoneSettings:

@@ -6,13 +6,20 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
+from prometheus_client import Gauge
 
+from guard.places import Places
 from guard.revocation import Revocations
 from recording_storage.call import Calls
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
-from recording_storage.places import Places
 from recording_storage.zone import Zones
+
+# Of one client, and of all, at once in one process. Each holds two segments of a MiB, and a copy on its way: 20 and 20
+# stay under 200 MiB (issue 5).
+UPLOADS = (20, 24)
+PLAYS = (20, 32)
+running = Gauge("konci_recording_running", "Uploads and plays under way", ["what"])
 
 
 @dataclass(frozen=True, slots=True, repr=False)

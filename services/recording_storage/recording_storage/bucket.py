@@ -23,6 +23,7 @@ class Bucket:
     """A bucket: `https://host[:port]/bucket`, addressed by path."""
 
     may_vanish = False  # a bucket that is not there refuses; it is not made by a write
+    must_settle = False  # S3 answers a PUT when it is stored for good
 
     def __init__(
         self, address: str, *, region: str, key_id: SecretStr, key_secret: SecretStr, ca: str | None, seconds: float
@@ -58,8 +59,11 @@ class Bucket:
     async def make(self) -> None:
         """Nothing: whoever runs the store makes the bucket, and says who may use it."""
 
-    async def settle(self, path: str) -> None:
-        """Nothing: S3 answers a PUT when it is stored."""
+    async def keep(self, path: str) -> None:
+        """Nothing to be done any more."""
+
+    async def settle(self, below: str) -> None:
+        """The same."""
 
     async def clear(self, below: str, older_than: timedelta) -> int:
         """Nothing: a PUT that is cut leaves nothing, and segments are too small to be sent in parts."""

@@ -7,6 +7,7 @@ killed process left half-written; a folder that is not there it makes anew, also
 import asyncio
 import os
 import re
+import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ class Folder:
     """A folder of this machine, or of a disk mounted on it."""
 
     may_vanish = True  # behind its path can be nothing, or the folder under a disk that is not mounted
+    must_settle = True  # a power cut takes an object whose entry in its folder, or its folder's, is not on the disk
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
@@ -43,9 +45,13 @@ class Folder:
         """The folder itself, for its owner only. Raises OSError."""
         await self._run(lambda: _make(self._root))
 
-    async def settle(self, path: str) -> None:
-        """What was just written at `path` outlives a power cut, and is its owner's only. Raises OSError."""
-        await self._run(lambda: _settle(self._root, path))
+    async def keep(self, path: str) -> None:
+        """The contents of what was just written at `path` are on the disk, and its owner's only. Raises OSError."""
+        await self._run(lambda: _sync(self._root / path, 0o600))
+
+    async def settle(self, below: str) -> None:
+        """What was kept in the folder `below` is found there after a power cut, and not before. Raises OSError."""
+        await self._run(lambda: _settle(self._root, below))
 
     async def clear(self, below: str, older_than: timedelta) -> int:
         """Removes what killed processes left below `below`; how many files that were. Raises OSError."""
@@ -58,21 +64,26 @@ class Folder:
 def _make(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.chmod(0o700)
+    for above in root.parents:
+        with suppress(PermissionError):  # of what may not be read none was made here
+            _sync(above)
 
 
-def _settle(root: Path, path: str) -> None:
-    _sync(root / path, 0o600)
-    # A new file is in its folder, and a new folder in the one above, only when these are synced too.
-    for parent in (root / path).parents:
-        _sync(parent, 0o700)
-        if parent == root:
+def _settle(root: Path, below: str) -> None:
+    # A new file is in its folder, and a new folder in the one above, only when these are synced too. All of them each
+    # time: which of them are new is not known here, as another process may have made one and been killed.
+    for folder in (root / below, *(root / below).parents):
+        _sync(folder, 0o700)
+        if folder == root:
             return
 
 
-def _sync(path: Path, mode: int) -> None:
+def _sync(path: Path, mode: int | None = None) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fchmod(descriptor, mode)
+        # Not when it is so already: that too would have to be written, each time.
+        if mode is not None and stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+            os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -5,23 +5,21 @@ Nothing is copied that does not open as what it should be. Each recording is ope
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from uuid import UUID
 
 import asyncpg
 from prometheus_client import Gauge
 
-from events.access import Action
 from guard import database, errors
 from guard.access import Door
 from recording_storage import healing, segment, zone
 from recording_storage.healing import Expected
 from recording_storage.key import Keys
+from recording_storage.opening import admit
 from recording_storage.playing import lost
-from recording_storage.recording import RESOURCE
 from recording_storage.segment import Sealer
-from recording_storage.store import recording as recording_store
 from recording_storage.store import zone as store
 from recording_storage.zone import Lost, Zones
 
@@ -44,7 +42,9 @@ class Wounded:
         belongs = zone.belongs(path)
         if kind == "away" or belongs is None or len(self._paths) >= _MOST:
             return
-        self._paths.setdefault(belongs, set()).add(path)
+        paths = self._paths.setdefault(belongs, set())
+        if kind != "missing":  # what is missing is found by listing: of a whole zone it would be every path there is
+            paths.add(path)
         self.is_woken.set()
 
     def take(self) -> dict[tuple[UUID, UUID], set[str]]:
@@ -56,9 +56,11 @@ class Wounded:
         """Puts back what could not be healed yet; nobody is woken for it."""
         self._paths.setdefault(recording, set()).update(paths)
 
-    def drop(self, recording: tuple[UUID, UUID]) -> None:
+    def drop(self, recording: tuple[UUID, UUID], paths: Iterable[str]) -> None:
         """Forgets what healing itself has just met: it would be healed, or lost, again and again."""
-        self._paths.pop(recording, None)
+        left = self._paths.pop(recording, set()).difference(paths)
+        if left:  # found by somebody else meanwhile
+            self._paths[recording] = left
 
 
 class Healer:
@@ -100,7 +102,7 @@ class Healer:
                 _log.info("what was wounded is deleted")
             except errors.Unavailable:
                 is_away = True  # so the others need not be tried either: again when it is back
-            if is_away and paths:
+            if is_away:
                 self._wounded.keep((client_id, recording_id), paths)
         async with database.translate(), self._door.pools.job.acquire() as connection:
             degraded.set(await store.count_degraded(connection))
@@ -116,29 +118,34 @@ class Healer:
         wrong = paths | {difference.path for difference in found if difference.kind != "surplus"}
         if wrong and not await self._mend(client_id, recording_id, sorted(wrong), segment.count(length) - 1):
             return False
+        # Also when nothing was wrong: who copied it may have been killed before this.
+        prefix = zone.prefix(client_id, recording_id)
+        is_settled = len(await self._zones.settle(prefix, self._zones.names)) == len(self._zones.names)
         async with database.translate(), self._door.pools.job.acquire() as connection:
-            await store.mark_safe(connection, client_id, recording_id)
-        return True
+            if is_settled:
+                await store.mark_safe(connection, client_id, recording_id)
+            is_there = await store.length_of(connection, client_id, recording_id) is not None
+        if not is_there:  # deleted meanwhile, and erased perhaps before the last copy was written
+            await self._zones.erase(prefix)
+        elif not is_settled:
+            raise errors.Unavailable
+        return is_there
 
     async def _mend(self, client_id: UUID, recording_id: UUID, paths: list[str], last: int) -> bool:
-        sealer = await self._opened(client_id, recording_id)
+        opening = await admit(self._door, self._keys, client_id, recording_id, "healing a zone")
+        is_whole = True
         try:
             for path in paths:
-                await healing.heal(self._zones, path, _accept(sealer, path, last))
-        except Lost:
-            _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
-            lost.inc()
-            return False
+                accept = _accept(await opening.sealer(), path, last)
+                try:
+                    await healing.heal(self._zones, path, accept)
+                except Lost:
+                    _log.error("a segment is lost in both zones", extra={"client_id": str(client_id)})
+                    lost.inc()
+                    is_whole = False  # and the others are healed all the same
         finally:
-            self._wounded.drop((client_id, recording_id))
-        return True
-
-    async def _opened(self, client_id: UUID, recording_id: UUID) -> Sealer:
-        caller = self._door.service_caller(client_id, reason="healing a zone")
-        async with self._door.entry().open(caller, Action.RECORDING_READ) as access:
-            wrapped = await recording_store.find_wrapped_key(access, recording_id)
-            access.touch(RESOURCE, recording_id)
-            return await self._keys.sealer(client_id, recording_id, wrapped)
+            self._wounded.drop((client_id, recording_id), paths)
+        return is_whole
 
     async def is_known(self, client_id: UUID, recording_id: UUID) -> bool:
         """Whether somebody looks after the objects of this recording."""

@@ -16,7 +16,7 @@ from prometheus_client import Counter as Count
 from prometheus_client import Gauge
 
 from recording_storage import segment, zone
-from recording_storage.holder import Missing
+from recording_storage.holder import Away, Missing
 from recording_storage.segment import Damaged
 from recording_storage.zone import Lost, Zones
 
@@ -63,15 +63,21 @@ async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> fr
     Raises Lost when neither holds it, and Unavailable when one does not answer.
     """
     good, wrong = [], []
+    unreadable: Away | None = None
     for name in zones.names:
         try:
             await zones.read(name, path, accept)
         except (Missing, Damaged):
             wrong.append(name)
+        except Away as away:
+            if not await zones.answers(name):
+                raise
+            unreadable = away  # a bad place of a disk that is well otherwise: written anew, it is in another one
+            wrong.append(name)
         else:
             good.append(name)
     if not good:
-        raise Lost(path)
+        raise unreadable or Lost(path)
     for target in wrong:
         await zones.copy(path, good[0], target, accept)
         healed.labels(target).inc()

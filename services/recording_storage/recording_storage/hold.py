@@ -5,7 +5,7 @@ from uuid import UUID
 
 from events.hold import HoldLifted, HoldPlaced
 from guard.access import Access
-from recording_storage.recording import Recording, reveal
+from recording_storage.recording import RESOURCE, Recording, reveal
 from recording_storage.store import recording as store
 
 _TOPIC = "recording.holds"
@@ -24,8 +24,10 @@ async def place(access: Access, recording_id: UUID, reason: str) -> Recording:
 
 
 async def lift(access: Access, recording_id: UUID, reason: str) -> None:
-    """Lifts the hold, if there is one; what is over by then goes with the next sweep. Raises NotFound."""
-    await store.lock_recording(access, recording_id)
+    """Lifts the hold; what is over by then goes with the next sweep. Raises NotFound, also when there is none."""
+    row = await store.lock_recording(access, recording_id)
+    if row.held_at is None:
+        access.missed(RESOURCE, recording_id)
     await store.release_recording(access, recording_id)
     access.note(reason)
     lifted = HoldLifted(client_id=access.client_id, recording_id=recording_id, at=access.now)

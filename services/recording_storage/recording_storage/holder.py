@@ -90,23 +90,37 @@ class Holder:
                 async for _ in store.list(chunk_size=1):
                     raise NotItself("there are objects, and no mark")
                 await store.put_async(_MARK, self._own_mark, use_multipart=False)
-                await self._place.settle(_MARK)
+                await self._place.keep(_MARK)
+                await self._place.settle("")
             await self._be_itself()
 
         await self._call("adopt", adopt)
 
     async def write(self, path: str, body: bytes) -> None:
-        """Writes an object, whole or not at all. Raises Away."""
+        """Writes an object, whole or not at all; a power cut may take it until `settle`. Raises Away."""
 
         async def write() -> None:
             if self._place.may_vanish:
                 await self._be_itself()
             store = await self._place.store()
             await store.put_async(path, body, use_multipart=False)
-            await self._place.settle(path)
+            await self._place.keep(path)
 
         await self._call("write", write)
         moved.labels(self.name, "write").inc(len(body))
+
+    async def settle(self, below: str) -> None:
+        """What was written into `below` outlives a power cut from now on. Raises Missing (there is nothing), Away."""
+
+        async def settle() -> None:
+            try:
+                await self._place.settle(below)
+            except FileNotFoundError as absent:
+                await self._be_itself()
+                raise Missing(below) from absent
+
+        if self._place.must_settle:
+            await self._call("settle", settle)
 
     async def read(self, path: str) -> bytes:
         """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""

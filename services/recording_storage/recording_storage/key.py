@@ -54,24 +54,35 @@ class Keys:
         plain, wrapped = await self._vault.new_data_key(self._service, client_id)
         return NewKey(uuid7(), plain, wrapped)
 
-    async def sealer(self, client_id: UUID, recording_id: UUID, wrapped: str) -> Sealer:
-        """What opens the segments. Raises Unavailable, and NotFound when the client's key is destroyed."""
-        at = (client_id, recording_id)
+    def held(self, client_id: UUID, recording_id: UUID) -> Sealer | None:
+        """What opens the segments, while its key is held unwrapped."""
+        at = _at(client_id, recording_id)
         known = self._sealers.get(at)
         if known is not None and known[1] > time.monotonic():
             return known[0]
         self._sealers.pop(at, None)
+        return None
+
+    async def sealer(self, client_id: UUID, recording_id: UUID, wrapped: str) -> Sealer:
+        """What opens the segments. Raises Unavailable, and NotFound when the client's key is destroyed."""
+        held = self.held(client_id, recording_id)
+        if held is not None:
+            return held
         ends_at = time.monotonic() + self._lifetime  # counted from before the call: a slow answer does not live longer
         try:
             plain = await self._vault.unwrap(self._service, client_id, wrapped)
         except Refused as gone:
             raise errors.NotFound from gone
         sealer = Sealer(plain, client_id, recording_id)
-        self._sealers[at] = sealer, ends_at
+        self._sealers[_at(client_id, recording_id)] = sealer, ends_at
         while len(self._sealers) > _CACHED:
             self._sealers.popitem(last=False)
         return sealer
 
     def forget(self, client_id: UUID, recording_id: UUID) -> None:
         """Lets go of a key that is destroyed."""
-        self._sealers.pop((client_id, recording_id), None)
+        self._sealers.pop(_at(client_id, recording_id), None)
+
+
+def _at(client_id: UUID, recording_id: UUID) -> tuple[UUID, UUID]:
+    return client_id, recording_id

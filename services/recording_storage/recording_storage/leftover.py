@@ -29,7 +29,7 @@ async def sweep(door: Door, zones: Zones, silent_seconds: float) -> int:
         gone = await zones.erase(zone.prefix(client_id, recording_id))
         if len(gone) == len(zones.names):
             async with database.translate(), door.pools.job.acquire() as connection:
-                await store.forget_upload(connection, client_id, recording_id)
+                await store.forget_upload(connection, client_id, recording_id, row["beat_at"])
             swept += 1
     return swept
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from events.access import Action, Outcome
-from guard import errors
+from guard import errors, tenant
 from guard.access import Entry
 from guard.ending import Ending
 from guard.identity import Caller, Claims
@@ -101,7 +101,7 @@ class Playing(Response):
         self._archive = archive
         self._door = door.door
         self._order = order
-        self._reader = Reader(archive.zones, archive.keys, order.caller.client_id, order.row, order.wrapped)
+        self._reader = Reader(archive.zones, archive.keys, order.caller.client_id, order.row, self._wrapped)
         self._sent = 0
         self._fault: Exception | None = None
         self._ending = Ending(order.admission, self._record)
@@ -150,10 +150,28 @@ class Playing(Response):
                 await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
                 self._sent += len(piece)
 
+    async def _wrapped(self) -> str:
+        # Not through the door: this play is in the log. With the database away it goes on as it was admitted.
+        client_id, row = self._order.caller.client_id, self._order.row
+        try:
+            async with tenant.transaction(
+                self._door.pools.request, self._order.caller, self._door.seal_key
+            ) as connection:
+                found = await store.wrapped_key_now(connection, client_id, row.recording_id)
+        except errors.Unavailable:
+            return self._order.wrapped
+        if found is None:
+            raise errors.NotFound
+        return found
+
     async def _complete(self, last: int) -> None:
         # Before the last piece: what cannot be recorded does not end well.
         before, self._sent = self._sent, self._sent + last
-        await self._ending.complete()
+        try:
+            await self._ending.complete()
+        except Exception:
+            self._sent = before  # the other outcome must not name a piece that is never sent
+            raise
         self._sent = before
 
     async def _break(self, broken: BaseException) -> None:
@@ -164,7 +182,9 @@ class Playing(Response):
     async def _record(self, outcome: Outcome) -> None:
         row = self._order.row
         async with self._door.entry().open(self._order.caller, Action.RECORDING_PLAYED) as access:
-            is_there = not isinstance(self._fault, Lost) or await store.is_there(access, row.recording_id)
+            is_there = not isinstance(self._fault, Lost | errors.NotFound) or await store.is_there(
+                access, row.recording_id
+            )
             word: Literal["complete", "cut", "failed"] = "complete" if outcome is Outcome.ALLOWED else "cut"
             if self._fault is not None and is_there:
                 word, access.outcome = "failed", Outcome.FAILED

@@ -13,7 +13,7 @@ from guard.idempotency import IdempotencyKey
 from guard.identity import Caller, may
 from guard.page import Cursor, Limit, Page
 from recording_storage import content_digest, hold, playing, removal, upload
-from recording_storage.archive import TheArchive
+from recording_storage.archive import PLAYS, UPLOADS, TheArchive
 from recording_storage.audio import TYPES
 from recording_storage.playing import Playing
 from recording_storage.recording import Recording, Why, reveal
@@ -33,10 +33,12 @@ MayReleaseRecordings = Annotated[Caller, Depends(may(Action.RECORDING_RELEASE))]
 AUDIO: dict[str, Any] = contract.binary(*TYPES)
 STREAMED = {("POST", "/v1/calls/{call_id}/recordings"): upload.MOST}
 NEWEST = UUID(int=2**128 - 1)  # above every id: the first page begins here
+_AT_ONCE = "At most {} at once of a client (else 429), and {} of all (else 503), in each process."
 
 
 async def _place_to_upload(archive: TheArchive, caller: MayCreateRecordings) -> AsyncIterator[None]:
-    # Given back by FastAPI when the answer has ended, however it did.
+    # Before a byte of the body is read, and before tenant_data is asked. Given back by FastAPI when the answer has
+    # ended, however it did.
     with archive.uploads.taken(caller.client_id):
         yield
 
@@ -50,6 +52,7 @@ async def _place_to_play(archive: TheArchive, caller: MayPlayRecordings) -> Asyn
     "/v1/calls/{call_id}/recordings",
     status_code=status.HTTP_201_CREATED,
     dependencies=[Depends(_place_to_upload)],
+    description=_AT_ONCE.format(*UPLOADS),
     openapi_extra={"requestBody": {"required": True, "content": AUDIO}},
 )
 async def create_recording(
@@ -116,6 +119,7 @@ async def look_at_audio(recording_id: UUID, caller: MayPlayRecordings, door: Ent
     "/v1/recordings/{recording_id}/audio",
     response_class=Response,
     dependencies=[Depends(_place_to_play)],
+    description=_AT_ONCE.format(*PLAYS),
     responses={
         200: {"content": AUDIO},
         206: {"description": "The part that was asked for", "content": AUDIO},

@@ -18,7 +18,9 @@ class Settings(GuardSettings):
     zone_seconds: float = 5.0  # for one call to a zone
     sweep_every_seconds: float = 10.0
     upload_silent_seconds: float = 60.0  # without a heartbeat, and an upload's process counts as killed
-    compare_every_seconds: float = 3600.0  # both zones with the database
+    compare_every_seconds: float = 3600.0  # both zones with the database, and what is kept with tenant_data's deletions
+    scrub_every_days: float = 7.0  # each object of both zones is read and authenticated
+    scrub_bytes_per_second: float = 8.0 * 2**20  # of both zones together, at most: 4.8 TB in seven days
     snapshots_kept_hours: float = 48.0  # of OpenBao (DESIGN 4.7)
     backups_kept_days: float = 30.0  # of the databases
 

@@ -6,6 +6,7 @@ Its states are in the database: a process that is killed leaves them to the next
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -30,28 +31,40 @@ class Sweep:
         self._every = every_seconds
         self._silent = silent_seconds
         self._copies_kept = copies_kept
-        self._woken = asyncio.Event()
+        self._woken: list[asyncio.Event] = []
 
     def wake(self) -> None:
         """Says that there is something to do. Cheap."""
-        self._woken.set()
+        for woken in self._woken:
+            woken.set()
 
     async def run(self, door: Door, zones: Zones) -> None:
         """Sweeps until cancelled; what is away is waited for, and keeps no other step from its work."""
+        # Each in its own time: a zone that hangs holds up each erasing by seconds, and must hold up no expiry.
         steps: dict[str, Step] = {
             "uploads": lambda: leftover.sweep(door, zones, self._silent),
-            "due": lambda: retention.sweep(door),
+            "due": lambda: self._due(door),
             "removals": lambda: removal.finish(door, zones, self._copies_kept),
             "tombstones": lambda: _prune(door),
         }
-        while True:
+        async with asyncio.TaskGroup() as group:
             for name, step in steps.items():
-                await _take(name, step)
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._every)
-            except TimeoutError:
-                continue
-            self._woken.clear()
+                group.create_task(self._repeat(name, step))
+
+    async def _repeat(self, name: str, step: Step) -> None:
+        woken = asyncio.Event()
+        self._woken.append(woken)
+        while True:
+            woken.clear()
+            await _take(name, step)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), self._every)
+
+    async def _due(self, door: Door) -> int:
+        done = await retention.sweep(door)
+        if done:
+            self.wake()  # there is something to erase
+        return done
 
 
 async def _take(name: str, step: Step) -> None:

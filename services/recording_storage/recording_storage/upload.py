@@ -56,7 +56,7 @@ class Sent(BaseModel):
 
 
 class EndedOtherwise(Exception):
-    """The upload was not running any more: committed, or given up by somebody else."""
+    """The upload was committed after all."""
 
 
 def media_type(field: str) -> ContentType:
@@ -106,14 +106,15 @@ async def _written(writer: Writer, pieces: AsyncIterable[bytes]) -> Written:
 async def _keep(door: Entry, order: Order, recording_id: UUID, key: NewKey, written: Written) -> Recording:
     sent = Sent(call_id=order.call_id, content_type=order.content_type, sha256=written.sha256.hex())
     async with door.open(order.caller, Action.RECORDING_CREATE) as access:
+        # First: what was recorded of a call that is gone is not shown, to whoever repeats an upload neither.
+        if await call_store.is_buried(access, order.call_id):
+            access.missed("call", order.call_id)
         earlier = await idempotency.recall(access, order.once, sent)
         if earlier is not None:
             access.note("repeated")
             access.touch(RESOURCE, earlier.resource_id, order.guest_id)
             await store.abandon_upload(access, recording_id)
             return Recording.model_validate(earlier.answer)
-        if await call_store.is_buried(access, order.call_id):
-            access.missed("call", order.call_id)
         ended = await store.end_upload(access, recording_id)
         if ended is None:
             raise errors.Unavailable("The upload stood still for too long and was given up; send it again.")
@@ -145,7 +146,9 @@ async def _give_up(door: Entry, order: Order, recording_id: UUID, writer: Writer
         async with door.open(order.caller, Action.RECORDING_CREATE) as access:
             access.outcome = Outcome.FAILED
             access.note(f"upload ended: {why}"[:NOTE])
-            if not await store.abandon_upload(access, recording_id):
+            if not await store.abandon_upload(access, recording_id) and not await store.disown_upload(
+                access, recording_id, order.call_id, order.guest_id
+            ):
                 raise EndedOtherwise
     except EndedOtherwise:
         _log.info("the upload had ended already")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from guard import errors
 from recording_storage import zone
 from recording_storage.audio import Examiner
 from recording_storage.segment import SEGMENT, Sealer
@@ -24,7 +25,7 @@ class Written:
     length: int  # bytes
     sha256: bytes
     duration_ms: int
-    is_degraded: bool  # one zone lacks a part of it
+    is_degraded: bool  # one zone lacks a part of it, or may lack one after a power cut
 
 
 class Writer:
@@ -39,18 +40,20 @@ class Writer:
         self._filling = bytearray()
         self._length = 0
         self._number = 0
-        self._is_degraded = False
+        self._held: frozenset[str] = frozenset()  # by these zones, or a part of it
+        self._alone: frozenset[str] = frozenset()  # zones that hold a part of it alone
         self._storing: asyncio.Task[None] | None = None
 
     async def write(self, pieces: AsyncIterable[bytes]) -> Written:
-        """Stores all of it. Raises NotAudio, Unavailable when no zone takes it, and whatever ends `pieces`."""
+        """Stores all of it. Raises NotAudio, Unavailable when no zone keeps it, and whatever ends `pieces`."""
         async for piece in pieces:
             await self._take(memoryview(piece))
         if self._filling:  # of no byte there is nothing to store, and the examiner says so
             await self._pass_on(is_last=True)
             await self._stored()
         duration_ms = self._examiner.finish()
-        return Written(self._length, self._digest.digest(), duration_ms, self._is_degraded)
+        is_degraded = await self._settle()
+        return Written(self._length, self._digest.digest(), duration_ms, is_degraded)
 
     async def rest(self) -> None:
         """Waits until nothing is being stored any more, whatever came of it: only then may it be swept."""
@@ -83,7 +86,16 @@ class Writer:
         sealed = await asyncio.to_thread(self._seal, number, plain, is_last=is_last)
         del plain
         held = await self._zones.put(zone.path(*self._place, number), sealed)
-        self._is_degraded = self._is_degraded or len(held) < len(self._zones.names)
+        self._held |= held
+        if len(held) < len(self._zones.names):
+            self._alone |= held
+
+    async def _settle(self) -> bool:
+        """Whether it is degraded. Nothing is committed before this: a power cut takes what is not settled."""
+        settled = await self._zones.settle(zone.prefix(*self._place), self._held)
+        if not settled or not self._alone <= settled:
+            raise errors.Unavailable("No zone keeps this recording for good at the moment.")
+        return bool(self._alone) or len(settled) < len(self._zones.names)
 
     def _seal(self, number: int, plain: bytes, *, is_last: bool) -> bytes:
         view = memoryview(plain)

@@ -7,7 +7,7 @@ Each call to a zone has a time limit; a zone that hangs holds up neither its nei
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -89,6 +89,15 @@ def _holder(name: str, place: Place, seconds: float) -> Holder:
     return Holder(name, bucket, seconds)
 
 
+async def _done(zones: Sequence[Holder], work: Sequence[Awaitable[None]]) -> frozenset[str]:
+    """In which zones it was done, all at once."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in done:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, (Away, Missing)):
+            raise outcome
+    return frozenset(zone.name for zone, outcome in zip(zones, done, strict=True) if outcome is None)
+
+
 class Zones:
     """Both of them. Made by `open_zones`."""
 
@@ -110,6 +119,10 @@ class Zones:
         """Takes an empty place as zone `name`, instead of one that was lost. Raises Unavailable."""
         await self._named(name).adopt()
 
+    async def answers(self, name: str) -> bool:
+        """Whether the zone answers as itself now."""
+        return await self._named(name).look()
+
     async def watch(self, every_seconds: float) -> None:
         """Keeps `konci_zone_up` true while nobody calls. Runs until cancelled."""
         while True:
@@ -117,7 +130,9 @@ class Zones:
             await asyncio.sleep(every_seconds)
 
     async def put(self, path: str, body: bytes) -> frozenset[str]:
-        """Writes to both at once; the zones that hold it now. Raises Unavailable when neither does."""
+        """Writes to both at once; the zones that hold it now, for good once it is settled. Raises Unavailable when
+        neither does.
+        """
         _checked(path, _PATH)
         rested = [zone for zone in self._both if not zone.is_tired] or list(self._both)
         held = await self._write(rested, path, body)
@@ -130,11 +145,15 @@ class Zones:
         return held
 
     async def _write(self, zones: list[Holder], path: str, body: bytes) -> frozenset[str]:
-        done = await asyncio.gather(*(zone.write(path, body) for zone in zones), return_exceptions=True)
-        for outcome in done:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Away):
-                raise outcome
-        return frozenset(zone.name for zone, outcome in zip(zones, done, strict=True) if outcome is None)
+        return await _done(zones, [zone.write(path, body) for zone in zones])
+
+    async def settle(self, prefix: str, names: Collection[str]) -> frozenset[str]:
+        """What was put below `prefix` (a recording's) into the zones `names` outlives a power cut from now on; in which
+        of them it does. Before this, nobody may be told that it is stored.
+        """
+        _checked(prefix, _PREFIX)
+        zones = [zone for zone in self._both if zone.name in names]
+        return await _done(zones, [zone.settle(prefix) for zone in zones])
 
     async def get(self, path: str, accept: Callable[[bytes], T]) -> T:
         """What `accept` makes of the object, from the first zone whose bytes it does not refuse by raising Damaged.
@@ -165,7 +184,10 @@ class Zones:
             raise
 
     async def copy(self, path: str, source: str, target: str, accept: Callable[[bytes], object]) -> None:
-        """From one zone into the other: only what `accept` lets pass, and read back. Raises Missing, Damaged, Away."""
+        """From one zone into the other: only what `accept` lets pass, and read back; to be settled as a `put` is.
+
+        Raises Missing, Damaged, Away.
+        """
 
         def passed(body: bytes) -> bytes:
             accept(body)

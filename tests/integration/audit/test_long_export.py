@@ -13,8 +13,7 @@ import httpx2
 import pytest
 
 from audit import store
-from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES
-from audit.places import OF_ONE
+from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES, OF_ONE
 from events.access import AccessEvent, Action, Actor, Resource, new_salt
 from events.uuid7 import uuid7
 from support.hotel import Hotel, activate, expect, invite

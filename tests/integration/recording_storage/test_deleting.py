@@ -1,14 +1,30 @@
 """02.3, 03.1: a deletion destroys the key first, then what is in both zones, then says so with a receipt."""
 
+import asyncio
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from events.uuid7 import uuid7
+from recording_storage import playing, removal, zone
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import MIB, objects, places, play, record, rows, wav
+from support.recordings import MIB, inside, objects, places, play, record, rows, standing, wav
+from support.workload import caller
+
+
+class Nothing:
+    """Of which no token was revoked."""
+
+    async def is_revoked(self, _: Any) -> bool:
+        return False
+
+
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
 
 
 def entries(hotel: Hotel, recording_id: str) -> list[dict[str, Any]]:
@@ -55,6 +71,48 @@ class TestDeleted:
         told = record(otter)
         expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 202)
         expect(otter.agent.delete(f"/v1/recordings/{told['id']}"), 404)
+
+    async def test_while_it_is_played_and_its_objects_stay(self, stack: Machine, otter: Hotel) -> None:
+        """As in a zone that lets no object go: the key is not opened again from what the play was admitted with."""
+        audio, asked = wav(6 * MIB), playing.Asked(None, None)
+        recording_id, agent = UUID(record(otter, audio)["id"]), caller(otter.client_id, "agent")
+        async with inside(stack) as parts:
+            archive, got = replace(parts.archive(), revocations=Nothing()), bytearray()
+
+            async def send(message: Any) -> None:
+                got.extend(message.get("body", b""))
+
+            order = await playing.admit(archive, parts.door.entry(), agent, recording_id, asked)
+            play_ = playing.Playing(archive, parts.door.entry(), order)
+            await play_.begin()
+            # Nothing is erased before the play has ended: the service itself stands still.
+            with standing(stack):
+                await removal.remove(archive, parts.door.entry(), agent, recording_id)
+                await play_({"type": "http"}, asyncio.Event().wait, send)
+                assert len(objects(stack, recording_id)) == 12
+            said = {"action": "recording:played", "resource_type": "recording", "resource_id": str(recording_id)}
+            await asyncio.to_thread(wait_until, lambda: bool(otter.log(**said)), within=15, what="the outcome")
+        assert got == audio[: len(got)]
+        assert len(got) <= 2 * MIB
+        assert otter.log(**said)[0]["reason"].startswith(f"cut, {len(got)} bytes")
+
+    async def test_while_it_is_healed(self, stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A copy that is written after the erasing does not stay."""
+        recording_id, agent = UUID(record(otter, wav(2 * MIB))["id"]), caller(otter.client_id, "agent")
+        objects(stack, recording_id)[1].unlink()
+        async with inside(stack) as parts:
+
+            async def late(path: str, source: str, target: str, accept: Any) -> None:
+                body = places(stack)[1].joinpath(path).read_bytes()
+                await removal.remove(parts.archive(), parts.door.entry(), agent, recording_id)
+                await removal.finish(parts.door, parts.zones, timedelta(days=30))
+                await parts.zones.put(path, body)  # what the copy had read before
+
+            monkeypatch.setattr(parts.zones, "copy", late)
+            parts.wounded.note("a", zone.path(otter.client_id, recording_id, 1), "missing")
+            with standing(stack):
+                await parts.healer.turn()
+                assert objects(stack, recording_id) == []
 
     async def test_while_a_zone_is_away(self, stack: Machine, otter: Hotel) -> None:
         told = record(otter, wav(2 * MIB))

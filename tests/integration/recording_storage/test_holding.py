@@ -44,6 +44,14 @@ class TestRefused:
         expect(otter.admin.request("DELETE", f"/v1/recordings/{foreign['id']}/legal-hold", json=WHY), 404)
         assert expect(heron.admin.get(f"/v1/recordings/{foreign['id']}"), 200).json()["legal_hold"] is False
 
+    def test_where_there_is_none(self, otter: Hotel) -> None:
+        """As with a transcript: what is not there cannot be taken away, and a second time it is not there."""
+        path = f"/v1/recordings/{record(otter)['id']}/legal-hold"
+        expect(otter.admin.request("DELETE", path, json=WHY), 404)
+        expect(otter.admin.put(path, json=WHY), 200)
+        expect(otter.admin.request("DELETE", path, json=WHY), 204)
+        expect(otter.admin.request("DELETE", path, json=WHY), 404)
+
 
 class TestHeld:
     def test_it_is_not_deleted(self, otter: Hotel) -> None:

@@ -5,10 +5,8 @@ No orphan object, no row without its bytes, nothing destroyed that can be played
 
 import asyncio
 import hashlib
-import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from guard import access
+from guard import access, errors
 from recording_storage import leftover, removal, retention, upload, zone
 from recording_storage.recording import Recording
 from recording_storage.store import recording as recording_store
@@ -26,7 +24,7 @@ from recording_storage.store import upload as upload_store
 from recording_storage.store import zone as zone_store
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import MIB, Inside, inside, objects, play, record, rows, send, wav
+from support.recordings import MIB, Inside, inside, objects, objects_of, play, record, rows, send, standing, wav
 from support.workload import caller
 
 KEPT = timedelta(days=30)
@@ -114,6 +112,35 @@ async def test_an_upload(stack: Machine, otter: Hotel, monkeypatch: pytest.Monke
         assert expect(play(otter.agent, told["id"]), 200).content == AUDIO
 
 
+@pytest.mark.parametrize("is_forgotten", [True, False], ids=["its row is forgotten", "its row is there"])
+async def test_an_upload_that_was_given_up_and_lives(
+    stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch, is_forgotten: bool
+) -> None:
+    """Its process stood still for a minute, or the database did: what it stores after the sweep is swept as well."""
+    call_id = UUID(otter.call()["id"])
+
+    async with inside(stack) as parts:
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield AUDIO[: 2 * MIB + 5]
+            with monkeypatch.context() as patched:
+                if not is_forgotten:
+                    patched.setattr(upload_store, "forget_upload", _nothing)
+                await leftover.sweep(parts.door, parts.zones, 0.0)
+            yield AUDIO[2 * MIB + 5 :]
+
+        order = upload.Order(caller(otter.client_id, "agent"), call_id, None, "audio/wav", None, None)
+        with standing(stack):
+            with pytest.raises(errors.Unavailable):
+                await upload.receive(parts.archive(), parts.door.entry(), order, pieces())
+            assert objects_of(stack, otter.client_id) != []
+            await leftover.sweep(parts.door, parts.zones, 0.0)
+    await is_clean(stack, otter)
+    asked = {"action": "recording:create", "resource_type": "call", "resource_id": str(call_id)}
+    wait_until(lambda: len(otter.log(**asked)) == 3, within=15, what="its entries")
+    assert [entry["outcome"] for entry in otter.log(**asked)] == ["failed", "failed", "allowed"]
+
+
 async def _nothing(*_: Any) -> None:
     return
 
@@ -154,17 +181,6 @@ async def test_an_expiry(stack: Machine, otter: Hotel, monkeypatch: pytest.Monke
         await is_clean(stack, otter)
     assert objects(stack, told["id"]) == []
     assert UUID(told["id"]) not in {row["recording_id"] for row in await rows(stack, "recording", otter.client_id)}
-
-
-@contextmanager
-def standing(stack: Machine) -> Iterator[None]:
-    """The service itself stands still inside the block."""
-    pid = stack.pid("recording_storage")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def _expire(parts: Inside) -> None:

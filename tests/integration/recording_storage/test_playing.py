@@ -13,6 +13,8 @@ from support.machine import Machine, wait_until
 from support.recordings import MIB, objects, play, record, wav
 from support.workload import certificate
 
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
+
 AUDIO = wav(4 * MIB + 12_346)
 
 

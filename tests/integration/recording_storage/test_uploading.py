@@ -19,6 +19,8 @@ from support.machine import Machine, wait_until
 from support.recordings import MIB, objects, objects_of, record, rows, send, wav
 from support.wire import Http2
 
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
+
 AUDIO = wav(3 * MIB)
 
 
@@ -187,6 +189,22 @@ class TestRepeated:
         assert again.json() == first.json()
         assert again.headers["access-event"] != first.headers["access-event"]
         await nothing_stays(stack, otter, before)
+
+    def test_when_its_call_is_deleted_meanwhile(self, stack: Machine, otter: Hotel) -> None:
+        """A hold keeps the first recording: the answer must not tell of it by a call that is gone."""
+        call_id, once = otter.call()["id"], os.urandom(8).hex()
+        told = expect(send(otter.agent, call_id, AUDIO, idempotency_key=once), 201).json()
+        expect(otter.admin.put(f"/v1/recordings/{told['id']}/legal-hold", json={"reason": "case 47"}), 200)
+        before = objects_of(stack, otter.client_id)
+
+        def slow() -> Iterator[bytes]:
+            yield AUDIO[: 2 * MIB + 5]
+            wait_until(lambda: objects_of(stack, otter.client_id) != before, within=10, what="the first segment")
+            expect(otter.agent.delete(f"/v1/calls/{call_id}"), 200, 204)
+            time.sleep(3)  # for the event
+            yield AUDIO[2 * MIB + 5 :]
+
+        expect(send(otter.agent, call_id, slow(), idempotency_key=once), 404)
 
     def test_when_it_was_deleted_since(self, otter: Hotel) -> None:
         call_id, once = otter.call()["id"], os.urandom(8).hex()

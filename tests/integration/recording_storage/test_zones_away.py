@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import httpx2
+import pytest
 
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
 from support.recordings import MIB, inside, objects, places, play, record, rows, send, wav
 from support.workload import certificate
+
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
 
 AUDIO = wav(3 * MIB)
 

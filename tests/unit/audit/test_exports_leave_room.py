@@ -1,19 +1,16 @@
-"""05.4, 04.4: however much an export holds, others get their turn; and only so many run at once."""
+"""05.4, 04.4: however much an export holds, others get their turn."""
 
 import asyncio
 import weakref
-from contextlib import ExitStack
 
 import pytest
 
 from audit import access_event, delivery, store
 from audit.export import Format
-from audit.places import IN_ALL, OF_ONE, Places
 from audit.search import Search
 from events.access import AccessEvent, Action, Actor, Outcome, new_salt
 from events.uuid7 import uuid7
 from guard.clock import Clock
-from guard.errors import TooMany, Unavailable
 
 MOST = 1000  # resources of one event (events.access)
 CLIENT = uuid7()
@@ -137,31 +134,3 @@ async def test_one_that_is_read_for_ever_is_cut(monkeypatch: pytest.MonkeyPatch)
     await asyncio.wait_for(made({"type": "http", "asgi": {"spec_version": "2.4"}}, never, never), 10)
     await asyncio.wait_for(settled.wait(), 10)
     assert ended == [Outcome.FAILED]  # its end is in the log
-
-
-class TestPlaces:
-    def test_a_client_has_its_share(self) -> None:
-        places = Places()
-        with ExitStack() as held:
-            for _ in range(OF_ONE):
-                held.enter_context(places.taken(CLIENT))
-            with pytest.raises(TooMany) as refused:
-                held.enter_context(places.taken(CLIENT))
-            assert int(refused.value.headers["Retry-After"]) > 0
-            held.enter_context(places.taken(uuid7()))  # another's is its own
-
-    def test_all_together_have_no_more(self) -> None:
-        places = Places()
-        with ExitStack() as held:
-            for _ in range(IN_ALL):
-                held.enter_context(places.taken(uuid7()))
-            with pytest.raises(Unavailable) as refused:
-                held.enter_context(places.taken(uuid7()))
-            assert int(refused.value.headers["Retry-After"]) > 0
-
-    @pytest.mark.parametrize("end", [ValueError, asyncio.CancelledError, GeneratorExit])
-    def test_it_is_given_back_however_it_ends(self, end: type[BaseException]) -> None:
-        places = Places()
-        for _ in range(IN_ALL + 1):
-            with pytest.raises(end), places.taken(CLIENT):
-                raise end

@@ -48,3 +48,13 @@ def test_what_was_not_measured_yet_is_said() -> None:
     kept.save("guarded_read", [READ], "one commit", "2026-11-20")
     told = page.write(kept.load().values(), ["memory"]).read_text().splitlines()
     assert "| memory | not measured yet | | | |" in told
+
+
+def test_a_plot_has_the_names_of_its_own_axes() -> None:
+    held = Figure("memory", 90, 200, "", series={"Rss": [1.0] * 30}, axes=("looks", "MiB more"))
+    kept.save("recordings", [held], "one commit", "2026-11-20")
+    [drawn] = page.write(kept.load().values()).parent.glob("performance/*.svg")
+    told = drawn.read_text()
+    assert "<!-- looks -->" in told
+    assert "<!-- MiB more -->" in told
+    assert "<!-- per second -->" not in told

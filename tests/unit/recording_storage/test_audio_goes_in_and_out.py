@@ -14,6 +14,7 @@ import pytest
 from guard import errors
 from recording_storage import segment, writer, zone
 from recording_storage.audio import NotAudio
+from recording_storage.holder import Away
 from recording_storage.key import NewKey
 from recording_storage.reader import Reader
 from recording_storage.recording import RecordingRow
@@ -27,7 +28,14 @@ KEY = NewKey(uuid4(), segment.new_key(), "vault:v1:x")
 
 
 class OneKey:
-    """Keys that know one."""
+    """Keys that know one, and hold it for so many segments."""
+
+    def __init__(self, held: int = 1000) -> None:
+        self.left = held
+
+    def held(self, client_id, recording_id):
+        self.left -= 1
+        return Sealer(KEY.plain, client_id, recording_id) if self.left >= 0 else None
 
     async def sealer(self, client_id, recording_id, wrapped):
         assert wrapped == KEY.wrapped
@@ -55,9 +63,12 @@ def writing(zones) -> Writer:
     return Writer(zones, Sealer(KEY.plain, CLIENT, RECORDING), CLIENT, RECORDING, "audio/wav")
 
 
-def reading(zones, length: int) -> Reader:
+def reading(zones, length: int, keys: OneKey | None = None, wrapped=None) -> Reader:
+    async def is_there() -> str:
+        return KEY.wrapped
+
     row = RecordingRow(RECORDING, uuid4(), None, length, b"\0" * 32, "audio/wav", 1, None, None, None)
-    return Reader(zones, OneKey(), CLIENT, row, KEY.wrapped)
+    return Reader(zones, keys or OneKey(), CLIENT, row, wrapped or is_there)
 
 
 async def read(zones, length: int, first: int, last: int) -> bytes:
@@ -108,6 +119,25 @@ async def test_any_part_of_it(zones) -> None:
         assert await read(zones, len(audio), first, last) == audio[first : last + 1]
 
 
+async def test_its_key_is_looked_for_again_once_it_is_not_held_any_more(zones) -> None:
+    audio = wav(4 * SEGMENT)
+    await writing(zones).write(pieces(audio))
+    looked = []
+
+    async def wrapped() -> str:
+        looked.append(1)
+        if len(looked) > 1:
+            raise errors.NotFound  # deleted since
+        return KEY.wrapped
+
+    reader = reading(zones, len(audio), OneKey(held=1), wrapped)
+    given = aiter(reader.read(Span(0, len(audio) - 1)))
+    assert bytes(await anext(given)) + bytes(await anext(given)) == audio[: 2 * SEGMENT]
+    with pytest.raises(errors.NotFound):
+        await anext(given)
+    await reader.close()
+
+
 async def test_a_part_reads_only_the_segments_that_it_touches(zones, monkeypatch) -> None:
     audio = wav(4 * SEGMENT)
     await writing(zones).write(pieces(audio))
@@ -150,6 +180,69 @@ async def test_one_zone_away(zones, tmp_path) -> None:
     written = await writing(zones).write(pieces(audio))
     assert written.is_degraded
     assert await read(zones, len(audio), 0, len(audio) - 1) == audio
+
+
+def lacking(zones, monkeypatch, name: str) -> None:
+    """This zone does not take the second segment."""
+    write = zones._named(name).write
+
+    async def but_for_one(path, body):
+        if path == zone.path(CLIENT, RECORDING, 1):
+            raise Away
+        await write(path, body)
+
+    monkeypatch.setattr(zones._named(name), "write", but_for_one)
+
+
+async def test_one_zone_lacks_a_part(zones, monkeypatch) -> None:
+    lacking(zones, monkeypatch, "b")
+    assert (await writing(zones).write(pieces(wav(3 * SEGMENT)))).is_degraded
+
+
+async def test_it_is_settled_once_all_of_it_is_stored(zones, monkeypatch) -> None:
+    steps = []
+
+    def told(name):
+        real = getattr(zones, name)
+
+        async def step(*arguments):
+            steps.append(name)
+            return await real(*arguments)
+
+        monkeypatch.setattr(zones, name, step)
+
+    told("put")
+    told("settle")
+    await writing(zones).write(pieces(wav(3 * SEGMENT)))
+    assert steps == ["put", "put", "put", "settle"]
+
+
+def unsettled(zones, monkeypatch, *names: str) -> None:
+    """These zones store, and do not keep."""
+
+    async def fails(below: str) -> None:
+        raise Away
+
+    for name in names:
+        monkeypatch.setattr(zones._named(name), "settle", fails)
+
+
+async def test_what_no_zone_keeps_is_refused(zones, monkeypatch) -> None:
+    unsettled(zones, monkeypatch, "a", "b")
+    with pytest.raises(errors.Unavailable):
+        await writing(zones).write(pieces(wav(2 * SEGMENT)))
+
+
+async def test_what_one_zone_keeps_is_degraded(zones, monkeypatch) -> None:
+    unsettled(zones, monkeypatch, "b")
+    assert (await writing(zones).write(pieces(wav(2 * SEGMENT)))).is_degraded
+
+
+async def test_what_one_zone_holds_alone_and_does_not_keep_is_refused(zones, monkeypatch) -> None:
+    lacking(zones, monkeypatch, "a")
+    unsettled(zones, monkeypatch, "b")
+    with pytest.raises(errors.Unavailable):
+        await writing(zones).write(pieces(wav(3 * SEGMENT)))
 
 
 async def test_both_away(zones, tmp_path) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from guard import errors
 from recording_storage import healing, zone
+from recording_storage.holder import Away
 from support.zone_healing_suite import WHOLE, HealingSuite, found, known, soon, store
-from support.zone_suite import CLIENT, held, only
+from support.zone_suite import CLIENT, FIRST, held, only, only_in
 
 
 class TestTwoFolders(HealingSuite):
@@ -38,12 +39,29 @@ def _age(home, path):
         os.utime(home / name / path, (0, 0))
 
 
+def _spoil(path):
+    """Reading it is an error of the disk's: it leads to itself."""
+    path.unlink()
+    path.symlink_to(path)
+
+
 class TestAZoneThatIsAway:
     async def test_nothing_is_called_healed(self, zones, tmp_path):
         await store(zones, WHOLE)
         shutil.rmtree(tmp_path / "a")
         with pytest.raises(errors.Unavailable):
             await healing.heal(zones, next(iter(WHOLE.lengths())), only(b"right"))
+
+    async def test_an_object_that_cannot_be_read_in_a_zone_that_answers_is_written_anew(self, zones, tmp_path):
+        await zones.put(FIRST, b"right")
+        for name in zones.names:
+            _spoil(tmp_path / name / FIRST)
+        with pytest.raises(Away):  # nobody knows yet whether it is lost
+            await healing.heal(zones, FIRST, only(b"right"))
+        (tmp_path / "b" / FIRST).unlink()
+        await only_in(zones, "b", FIRST, b"right")
+        assert await healing.heal(zones, FIRST, only(b"right")) == {"a"}
+        assert (tmp_path / "a" / FIRST).read_bytes() == b"right"
 
     async def test_nothing_is_compared_or_swept(self, zones, tmp_path):
         await store(zones, WHOLE)

@@ -3,11 +3,7 @@
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import time
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -133,48 +129,6 @@ class TestSlow:
         assert await zones.put(FIRST, b"x") == {"a"}
 
 
-class TestWhatIsOnTheDisk:
-    async def test_nobody_else_reads_it(self, zones, tmp_path):
-        mask = os.umask(0o000)
-        try:
-            await zones.put(FIRST, b"x")
-        finally:
-            os.umask(mask)
-        found = [path for name in zones.names for path in [tmp_path / name, *(tmp_path / name).rglob("*")]]
-        assert len(found) == 10
-        modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in found}
-        assert modes == {(True, 0o700), (False, 0o600)}
-
-    async def test_what_is_acknowledged_outlives_a_power_cut(self, zones, tmp_path, monkeypatch):
-        synced = []
-        monkeypatch.setattr(
-            os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        )
-        await zones.put(FIRST, b"x")
-        for root in (tmp_path / "a", tmp_path / "b"):
-            whole = [root / FIRST, *(root / FIRST).parents[:3]]
-            assert [path for path in synced if path.is_relative_to(root)] == whole
-
-    async def test_what_a_killed_process_left_is_hidden_and_then_cleared(self, zones, tmp_path):
-        debris = _killed_while_writing(tmp_path / "a")
-        assert debris
-        assert await held(zones, "a") == []
-        assert await zones.clear_debris(timedelta(hours=1)) == 0
-        assert await zones.clear_debris(timedelta(0)) == len(debris)
-        assert [path.name for path in (tmp_path / "a").rglob("*")] == [".zone"]
-
-    async def test_clearing_leaves_what_is_whole(self, zones):
-        await zones.put(FIRST, b"x")
-        assert await zones.clear_debris(timedelta(0)) == 0
-        assert await zones.get(FIRST, anything) == b"x"
-
-    async def test_erasing_takes_the_debris_of_the_recording_with_it(self, zones, tmp_path):
-        await zones.put(FIRST, b"x")
-        (tmp_path / "a" / f"{SECOND}#1").write_bytes(b"half")
-        assert await zones.erase(zone.prefix(CLIENT, RECORDING)) == {"a", "b"}
-        assert [path.name for path in (tmp_path / "a").rglob("*")] == [".zone"]
-
-
 class TestWhatIsMeasured:
     async def test_a_zone_is_down_while_it_does_not_answer(self, zones, tmp_path):
         watching = asyncio.ensure_future(zones.watch(0.01))
@@ -223,35 +177,6 @@ async def _becomes(gauge, value):
             return True
         await asyncio.sleep(0.01)
     return False
-
-
-KILLED = """
-import os, sys, threading, time
-from obstore.store import LocalStore
-def writer(number):
-    store = LocalStore(sys.argv[1])
-    while True:
-        store.put(f"{sys.argv[2]}/{number:06d}", bytes(2**25), use_multipart=False)
-for number in range(4):
-    threading.Thread(target=writer, args=(number,), daemon=True).start()
-print("writing", flush=True)
-time.sleep(60)
-"""
-
-
-def _killed_while_writing(root):
-    """Kills a writer until it leaves something half-written; whole objects that it wrote are removed."""
-    for _ in range(50):
-        command = [sys.executable, "-c", KILLED, str(root), zone.prefix(CLIENT, RECORDING)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
-            writer.stdout.readline()
-            time.sleep(0.1)
-            writer.kill()
-        for path in root.glob("*/*/??????"):
-            path.unlink()
-        if debris := list(root.glob("*/*/*#*")):
-            return debris
-    raise AssertionError("no writer was caught in the middle")
 
 
 def _hang(path):

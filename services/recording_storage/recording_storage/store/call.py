@@ -1,7 +1,10 @@
 """Statements on what tenant_data told about calls and guests. The job role writes it, from events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
+
+from asyncpg import Record
 
 from guard.access import Access
 from guard.database import Connection
@@ -61,6 +64,23 @@ async def assign_call(
         call_id,
         guest_id,
         at,
+    )
+
+
+async def calls_kept(connection: Connection, after: tuple[UUID, UUID], limit: int) -> Sequence[Record]:
+    """`client_id` and `call_id` of the next calls of which recordings are kept and that are not known to be gone."""
+    return await connection.fetch(
+        """-- every client: whose event was lost is not known; by id alone
+           SELECT DISTINCT r.client_id, r.call_id
+             FROM recording r
+            WHERE (r.client_id, r.call_id) > ($1, $2)
+              AND NOT EXISTS (SELECT
+                                FROM tombstone t
+                               WHERE t.client_id = r.client_id AND t.kind = 'call' AND t.subject_id = r.call_id)
+            ORDER BY r.client_id, r.call_id
+            LIMIT $3""",
+        *after,
+        limit,
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from guard.access import Access
+from guard.database import Connection
 from recording_storage.key import NewKey
 from recording_storage.recording import RESOURCE, RecordingRow
 
@@ -85,6 +86,18 @@ async def find_wrapped_key(access: Access, recording_id: UUID) -> str:
         access.missed(RESOURCE, recording_id)
     wrapped: str = record["wrapped"]
     return wrapped
+
+
+async def wrapped_key_now(connection: Connection, client_id: UUID, recording_id: UUID) -> str | None:
+    """The same for a play that was admitted before; None when it is destroyed."""
+    found: str | None = await connection.fetchval(
+        """SELECT wrapped
+             FROM recording_key
+            WHERE client_id = $1 AND recording_id = $2""",
+        client_id,
+        recording_id,
+    )
+    return found
 
 
 async def is_there(access: Access, recording_id: UUID) -> bool:

@@ -1,6 +1,7 @@
 """Statements on uploads: begun and ended by their own client, kept alive and swept by the job role."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -47,6 +48,28 @@ async def abandon_upload(access: Access, recording_id: UUID, silent_seconds: flo
     return True
 
 
+async def disown_upload(access: Access, recording_id: UUID, call_id: UUID, guest_id: UUID | None) -> bool:
+    """Has what an upload stored swept, that others had given up before it ended. False when it became a recording."""
+    await access.execute(
+        """DELETE FROM upload
+            WHERE client_id = $1 AND recording_id = $2 AND state = 'abandoned'""",
+        recording_id,
+    )
+    # A row of its own: a sweep that has erased what was there before does not forget this one.
+    found = await access.fetchrow(
+        """INSERT INTO upload (client_id, recording_id, call_id, guest_id, state)
+           SELECT $1, $2, $3, $4, 'abandoned'
+            WHERE NOT EXISTS (SELECT FROM recording r WHERE r.client_id = $1 AND r.recording_id = $2)
+              AND NOT EXISTS (SELECT FROM removal r WHERE r.client_id = $1 AND r.recording_id = $2)
+        RETURNING call_id""",
+        recording_id,
+        call_id,
+        guest_id,
+    )
+    access.touch("call", call_id, guest_id)
+    return found is not None
+
+
 async def beat(connection: Connection, client_id: UUID, recording_id: UUID) -> None:
     """Says that the upload is alive."""
     await connection.execute(
@@ -58,10 +81,10 @@ async def beat(connection: Connection, client_id: UUID, recording_id: UUID) -> N
 
 
 async def dead_uploads(connection: Connection, silent_seconds: float) -> Sequence[Record]:
-    """`client_id`, `recording_id` and `state` of uploads that were given up, or whose process has been silent."""
+    """`client_id`, `recording_id`, `state` and `beat_at` of uploads that were given up, or have been silent."""
     return await connection.fetch(
         """-- every client: whose process has died is not known to its client
-           SELECT client_id, recording_id, state
+           SELECT client_id, recording_id, state, beat_at
              FROM upload
             WHERE state = 'abandoned' OR beat_at < clock_timestamp() - make_interval(secs => $1)
             ORDER BY beat_at
@@ -70,11 +93,12 @@ async def dead_uploads(connection: Connection, silent_seconds: float) -> Sequenc
     )
 
 
-async def forget_upload(connection: Connection, client_id: UUID, recording_id: UUID) -> None:
-    """Nothing of the upload is left in any zone."""
+async def forget_upload(connection: Connection, client_id: UUID, recording_id: UUID, beat_at: datetime) -> None:
+    """Nothing is left in any zone of the upload that was listed with this beat; one that has beaten since stays."""
     await connection.execute(
         """DELETE FROM upload
-            WHERE client_id = $1 AND recording_id = $2 AND state = 'abandoned'""",
+            WHERE client_id = $1 AND recording_id = $2 AND state = 'abandoned' AND beat_at = $3""",
         client_id,
         recording_id,
+        beat_at,
     )

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from tenant_data.routes import call, guest, transcript
+from tenant_data.routes import call, guest, internal, transcript
 
 router = APIRouter()
 router.include_router(guest.router)
 router.include_router(call.router)
 router.include_router(transcript.router)
+router.include_router(internal.router)

@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from guard.access import Access
+from guard.database import Connection
 from tenant_data.call import CallRow, NewCall
 
 
@@ -132,12 +133,13 @@ async def update_call(access: Access, call_id: UUID, call: NewCall, sealed: byte
 
 
 async def delete_call(access: Access, call_id: UUID) -> None:
-    """The row of a call that has no transcript any more."""
+    """The row of a call that has no transcript any more; that it was deleted stays known for a while."""
     await access.execute(
         """DELETE FROM call
             WHERE client_id = $1 AND call_id = $2""",
         call_id,
     )
+    await _remember_deleted(access, [call_id])
 
 
 async def delete_calls_of_guest(access: Access, guest_id: UUID) -> list[UUID]:
@@ -163,11 +165,46 @@ async def delete_calls_of_guest(access: Access, guest_id: UUID) -> list[UUID]:
             WHERE client_id = $1 AND call_id = ANY($2::uuid[])""",
         call_ids,
     )
+    await _remember_deleted(access, call_ids)
     for record in transcripts:
         access.touch("transcript", record["call_id"], guest_id)
     for call_id in call_ids:
         access.touch("call", call_id, guest_id)
     return call_ids
+
+
+async def _remember_deleted(access: Access, call_ids: Sequence[UUID]) -> None:
+    await access.execute(
+        """INSERT INTO deleted_call (client_id, call_id, deleted_at)
+           SELECT $1, unnest($2::uuid[]), $3""",
+        call_ids,
+        access.now,
+    )
+
+
+async def deleted_among(connection: Connection, client_id: UUID, call_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these calls that were deleted. What is not there by itself counts as nothing: it may be a mistake."""
+    records = await connection.fetch(
+        """SELECT d.call_id
+             FROM deleted_call d
+            WHERE d.client_id = $1 AND d.call_id = ANY($2::uuid[])
+              AND NOT EXISTS (SELECT
+                                FROM call c
+                               WHERE c.client_id = $1 AND c.call_id = d.call_id)
+            ORDER BY d.call_id""",
+        client_id,
+        call_ids,
+    )
+    return [record["call_id"] for record in records]
+
+
+async def forget_deleted(connection: Connection, before: datetime) -> None:
+    """Forgets which calls were deleted before this time."""
+    await connection.execute(
+        """-- every client: that a call was deleted is kept no longer than somebody can have missed it
+           DELETE FROM deleted_call WHERE deleted_at < $1""",
+        before,
+    )
 
 
 def _touch(access: Access, record: Record) -> None:
