@@ -88,9 +88,9 @@ class Killer:
         return lines
 
 
-async def test_whatever_it_was_doing(alone: Machine, otter: Hotel, heron: Hotel, tmp_path: Path) -> None:
+async def test_whatever_it_was_doing(newcomers: list[Hotel], alone: Machine, tmp_path: Path) -> None:
     print(f"seed {SEED}")
-    load = Load(alone, [otter, heron], random.Random(f"load {SEED}"))
+    load = Load(alone, newcomers, random.Random(f"load {SEED}"))
     began, done = time.monotonic(), list[tuple[str, bool]]()
     async with load.at_work(), aclosing(Killer(alone, tmp_path, random.Random(SEED)).each(order())) as killed:
         async for point, was_killed in killed:
