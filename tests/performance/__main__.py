@@ -6,6 +6,7 @@ Exit codes: 0 every promise is kept, 1 one is missed, 2 the stack is not to be h
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -147,4 +148,5 @@ async def _measure(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: by way of every `finally`
     sys.exit(main())
