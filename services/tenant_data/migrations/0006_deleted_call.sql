@@ -10,5 +10,5 @@ CREATE INDEX deleted_call_age ON deleted_call (deleted_at);
 CALL guard.protect('deleted_call', 'tenant_data_request');
 GRANT SELECT, INSERT ON deleted_call TO tenant_data_request;
 -- The job role forgets them when they are old, of every client.
-CREATE POLICY every_client ON deleted_call TO tenant_data_job USING (true);
+CREATE POLICY every_client ON deleted_call TO tenant_data_job USING (true) WITH CHECK (true);
 GRANT SELECT (deleted_at), DELETE ON deleted_call TO tenant_data_job;

@@ -112,20 +112,24 @@ async def test_an_upload(stack: Machine, otter: Hotel, monkeypatch: pytest.Monke
         assert expect(play(otter.agent, told["id"]), 200).content == AUDIO
 
 
-@pytest.mark.parametrize("is_forgotten", [True, False], ids=["its row is forgotten", "its row is there"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["its row is forgotten", "its row is forgotten afterwards"])
 async def test_an_upload_that_was_given_up_and_lives(
-    stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch, is_forgotten: bool
+    stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch, is_late: bool
 ) -> None:
     """Its process stood still for a minute, or the database did: what it stores after the sweep is swept as well."""
     call_id = UUID(otter.call()["id"])
+    forgetting: list[tuple[Any, ...]] = []
+
+    async def later(_: Any, *upload: Any) -> None:
+        forgetting.append(upload)
 
     async with inside(stack) as parts:
 
         async def pieces() -> AsyncIterator[bytes]:
             yield AUDIO[: 2 * MIB + 5]
             with monkeypatch.context() as patched:
-                if not is_forgotten:
-                    patched.setattr(upload_store, "forget_upload", _nothing)
+                if is_late:
+                    patched.setattr(upload_store, "forget_upload", later)
                 await leftover.sweep(parts.door, parts.zones, 0.0)
             yield AUDIO[2 * MIB + 5 :]
 
@@ -134,6 +138,9 @@ async def test_an_upload_that_was_given_up_and_lives(
             with pytest.raises(errors.Unavailable):
                 await upload.receive(parts.archive(), parts.door.entry(), order, pieces())
             assert objects_of(stack, otter.client_id) != []
+            async with parts.door.pools.job.acquire() as connection:
+                for given_up in forgetting:
+                    await upload_store.forget_upload(connection, *given_up)
             await leftover.sweep(parts.door, parts.zones, 0.0)
     await is_clean(stack, otter)
     asked = {"action": "recording:create", "resource_type": "call", "resource_id": str(call_id)}
