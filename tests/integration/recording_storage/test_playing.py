@@ -73,6 +73,7 @@ class TestPlayed:
         assert answer.content == AUDIO
         assert answer.headers["content-length"] == str(len(AUDIO))
         assert answer.headers["content-type"] == "audio/wav"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{told["id"]}.wav"'
         assert answer.headers["etag"] == f'"{told["sha256"]}"'
         assert answer.headers["accept-ranges"] == "bytes"
         admission = otter.event(answer.headers["access-event"])
