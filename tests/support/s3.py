@@ -44,7 +44,8 @@ class Store:
             "RCLONE_AUTH_KEY": f'"{KEY_ID},{KEY_SECRET}"',
             "HOME": str(self.home.parent),
         }
-        with self.home.with_suffix(".log").open("ab") as log:
+        # In a run folder nothing is open to others.
+        with open(self.home.with_suffix(".log"), "ab", opener=lambda *told: os.open(*told, mode=0o600)) as log:
             self._program = subprocess.Popen(command, env=own, stdout=log, stderr=log)
         self._await_it()
 
