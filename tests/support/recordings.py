@@ -68,12 +68,20 @@ def places(stack: Machine) -> list[Path]:
 
 def objects(stack: Machine, recording_id: str | UUID) -> list[Path]:
     """What is stored of a recording or an upload, in both zones."""
-    return sorted(path for place in places(stack) for path in place.glob(f"*/{recording_id}/*"))
+    return _found(stack, f"*/{recording_id}/*")
 
 
 def objects_of(stack: Machine, client_id: UUID) -> list[Path]:
     """What is stored of a client."""
-    return sorted(path for place in places(stack) for path in place.glob(f"{client_id}/*/*"))
+    return _found(stack, f"{client_id}/*/*")
+
+
+def _found(stack: Machine, pattern: str) -> list[Path]:
+    while True:
+        try:
+            return sorted(path for place in places(stack) for path in place.glob(pattern))
+        except FileNotFoundError:  # a folder was erased while it was looked through
+            continue
 
 
 async def rows(stack: Machine, table: str, client_id: UUID) -> list[dict[str, Any]]:
@@ -82,10 +90,15 @@ async def rows(stack: Machine, table: str, client_id: UUID) -> list[dict[str, An
     return [dict(row) for row in found]
 
 
+def in_its_place(stack: Machine) -> Path:
+    """Where a copy that serves in the place of the supervised process says which process it is."""
+    return stack.run / f"{SERVICE}.pid"
+
+
 @contextmanager
 def standing(stack: Machine) -> Iterator[None]:
     """The service itself stands still inside the block."""
-    pid = stack.pid(SERVICE)
+    pid = stack.pid(SERVICE) or int(in_its_place(stack).read_text())
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

@@ -15,7 +15,7 @@ from stack.bao import Bao
 from support import s3
 from support.brisk import brisk
 from support.machine import Machine
-from support.recordings import SERVICE, places
+from support.recordings import SERVICE, in_its_place, places
 
 _MIB = 2**20
 _SPARE = 12 * _MIB  # beside what the zone holds
@@ -131,9 +131,12 @@ async def both_in_buckets(stack: Machine) -> AsyncIterator[None]:
         for store in stores.values():
             store.start()
         service.start()
+        assert service.process is not None
+        in_its_place(stack).write_text(str(service.process.pid))
         assert await service.ready()
         yield
     finally:
+        in_its_place(stack).unlink(missing_ok=True)
         await service.end()
         for store in stores.values():
             store.stop()
