@@ -205,7 +205,7 @@ class TestFound:
         assert spoilt.is_relative_to(places(stack)[1])
         whole, before = wrong(spoilt), zone.wounds_seen.labels("b", "damaged")._value.get()
         assert await scrub(parts).turn()
-        assert zone.wounds_seen.labels("b", "damaged")._value.get() == before + 1
+        assert zone.wounds_seen.labels("b", "damaged")._value.get() > before
         assert await parts.healer.turn() >= 1
         assert spoilt.read_bytes() == whole
         wait_until(lambda: bool(entries(otter, told["id"])), within=20, what="its entry")
@@ -222,6 +222,7 @@ class TestFound:
         async with hanging(spoilt):
             assert await scrub(parts).turn()
             assert await parts.healer.turn() >= 1
+        assert spoilt.is_file()
         assert spoilt.read_bytes() == whole
 
     async def test_what_was_deleted_meanwhile_is_no_wound(
@@ -266,9 +267,10 @@ class TestWhole:
         assert await scrub(parts).turn()
 
     async def test_it_is_no_faster_than_it_may_be(
-        self, otter: Hotel, parts: Inside, read: list[tuple[str, str]]
+        self, otter: Hotel, parts: Inside, read: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         record(otter, AUDIO)
+        monkeypatch.setattr(scrubbing, "_ADMISSION", 0)
         assert await scrub(parts).turn()
         size = sum(place.stat().st_size for place in _files(parts, read))
         parts.door.clock.shift += LATER
