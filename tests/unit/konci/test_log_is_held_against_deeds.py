@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from konci.access_log import Deed, Entry, discrepancies, draw, unexplained
+from konci.access_log import Deed, Entry, discrepancies, draw, unexplained, without_steps
 
 AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 ENTRY = Entry("e1", AT, "user", "u1", "ada", "guest:read", (("guest", "g1"),), "127.0.0.1", "allowed", None)
@@ -51,6 +51,20 @@ def test_entries_of_others_need_no_explanation():
         replace(ENTRY, event_id="e3", action="access_event:list"),
     ]
     assert unexplained(others, [DEED]) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"actor_id": "u2"}, {"action": "guest:list"}, {"outcome": "denied"}, {"resources": (("guest", "g2"),)}],
+    ids=["who", "what", "outcome", "whose"],
+)
+def test_what_is_no_step_of_an_upload(changed):
+    other = replace(ENTRY, **changed)
+    assert without_steps([other], [("u1", "guest:read", "g1")]) == ([other], [("u1", "guest:read", "g1")])
+
+
+def test_a_step_of_an_upload_counts_once():
+    assert without_steps([ENTRY, ENTRY], [("u1", "guest:read", "g1")]) == ([ENTRY], [])
 
 
 def test_a_log_that_is_right():

@@ -116,6 +116,24 @@ def unexplained(entries: Iterable[Entry], deeds: Sequence[Deed]) -> list[Entry]:
     ]
 
 
+Step = tuple[str, str, str]
+"""Who, what and of which resource: an access that an upload makes on the way, beside the one that its answer names."""
+
+
+def without_steps(extra: Iterable[Entry], steps: Sequence[Step]) -> tuple[list[Entry], list[Step]]:
+    """Of entries that no answer named: those that are no step of an upload. And the steps that have no entry."""
+    left = Counter(steps)
+    others = []
+    for entry in extra:
+        named = [(entry.actor_id, entry.action, identifier) for _, identifier in entry.resources]
+        step = next((one for one in named if left[one] and entry.outcome == "allowed"), None)
+        if step is None:
+            others.append(entry)
+        else:
+            left[step] -= 1
+    return others, list(left.elements())
+
+
 def heard(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
     """How often each user played each recording to its end, by the entries that tell how a play ended."""
     return Counter(

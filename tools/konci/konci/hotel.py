@@ -9,7 +9,7 @@ from datetime import datetime
 from ssl import SSLContext
 
 from konci import speech
-from konci.access_log import Deed
+from konci.access_log import Deed, Step
 from konci.api import Api
 from konci.dialogue import Dialogue, call_body, guest_body, transcript_body
 from konci.failure import Failed
@@ -31,6 +31,7 @@ class Hotel:
     calls: list[str] = field(default_factory=list)
     recordings: list[str] = field(default_factory=list)
     plays: list[tuple[str, str]] = field(default_factory=list)  # user and recording, one for each answer with audio
+    steps: list[Step] = field(default_factory=list)  # of its uploads
 
     @property
     def deeds(self) -> list[Deed]:
@@ -131,6 +132,9 @@ def record(hotel: Hotel, spoken: Sequence[bytes]) -> None:
         if stored["sha256"] != hashlib.sha256(audio).hexdigest():
             raise Failed(f"recording {stored['id']} is not what was sent", "report this: it is a defect")
         hotel.recordings.append(stored["id"])
+        # The call is looked up as the agent, and the upload let in before its first byte.
+        who = hotel.agent.user_id
+        hotel.steps += [(who, "call:read", call_id), (who, "recording:create", call_id)]
 
 
 def listen(hotel: Hotel, spoken: Sequence[bytes]) -> None:
