@@ -49,7 +49,7 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
         "KONCI_TRACES": str(stack.folder("traces")),
         "KONCI_KEY_CACHE_SECONDS": f"{stack.key_cache_seconds:g}",
         "PYTHONUNBUFFERED": "1",
-        # glibc raises this bound by itself to the largest buffer ever freed. Seen without it: a heap of 38 MiB with 26 in
+        # glibc raises this bound by itself to the largest buffer ever freed. Seen without: a heap of 38 MiB with 26 in
         # use, as many as at 3 x 10^4 requests, and growing. That this ends it is for `make bench` (memory) to show.
         "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
     }
