@@ -179,13 +179,19 @@ def activate(http: httpx2.Client, email: str, role: str, token: str, password: s
     return person
 
 
+_PATIENCE = 30  # seconds at a time: a lock after wrong passwords is longer
+
+
 def patiently(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """What is answered to one who comes back when told to (503, `Retry-After`), five times at most."""
+    """What is answered to one who comes back when told to (429 or 503, `Retry-After`), five times at most."""
     for _ in range(6):
         answer = ask()
-        if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+        if answer.status_code not in (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE):
             break
-        time.sleep(int(answer.headers.get("retry-after", "1")))
+        wait = int(answer.headers.get("retry-after", "1"))
+        if wait > _PATIENCE:
+            break
+        time.sleep(wait)
     return answer
 
 

@@ -22,7 +22,8 @@ from support.recordings import MIB, SERVICE, objects, rows, wav
 from support.turns import turner
 
 LENGTHS = (60_000, MIB - 8, MIB, MIB + 2, 2 * MIB + 998, 3 * MIB + 5000)
-_AWAY = frozenset({502, 503, 504})
+_AWAY = frozenset({429, 502, 503, 504})  # 429: a session that begins uploads faster than the gateway lets it
+_COME_AGAIN = frozenset({429, 503})
 _PAUSE = 0.4  # seconds after an answer that was none
 
 
@@ -102,14 +103,14 @@ class Load:
         return {"Authorization": f"Bearer {hotel.agent.token}", **more}
 
     def _told(self, what: str, answer: httpx2.Response, *right: int) -> bool:
-        """Whether it is a right answer; a wrong one that is no 503 is a finding."""
+        """Whether it is a right answer; a wrong one that says nothing of coming again is a finding."""
         self.seen[f"{what} {answer.status_code}"] += 1
         if answer.status_code in right:
             return True
         if answer.status_code not in _AWAY:
             self.findings[f"{what}: {answer.status_code}"] += 1
-        elif answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE and "retry-after" not in answer.headers:
-            self.findings[f"{what}: 503 without Retry-After"] += 1
+        elif answer.status_code in _COME_AGAIN and "retry-after" not in answer.headers:
+            self.findings[f"{what}: {answer.status_code} without Retry-After"] += 1
         return False
 
     async def _upload(self) -> float:
