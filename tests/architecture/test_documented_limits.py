@@ -106,15 +106,20 @@ def test_of_an_export() -> None:
     told = readme("audit")
     assert f"at most {delivery.EXPORT_PAGE} events of its file in memory" in told
     assert f"those with {delivery.EXPORT_RESOURCES} resources" in told
-    assert f"A client has {delivery.OF_ONE} exports at once, all clients together have {delivery.IN_ALL}" in told
+    exports = delivery.EXPORTS
+    assert f"A client has {exports.of_one} exports at once, all clients together have {exports.in_all}" in told
+    assert f"the last {exports.kept} are for clients that have none" in told
 
 
 def test_of_recordings_at_once() -> None:
-    (of_one, uploads), (again, plays) = archive.UPLOADS, archive.PLAYS
-    assert of_one == again
-    assert f"takes {uploads} uploads and {plays} plays at once, {of_one} of each for one client" in readme(
-        "recording_storage"
+    uploads, plays = archive.UPLOADS, archive.PLAYS
+    assert uploads.of_one == plays.of_one
+    told = readme("recording_storage")
+    assert (
+        f"takes {uploads.in_all} uploads and {plays.in_all} plays at once, {uploads.of_one} of each for one client"
+        in told
     )
+    assert f"the last {uploads.kept} and {plays.kept} are for clients that have none" in told
 
 
 def test_a_client_may_only_shorten_what_the_platform_allows() -> None:

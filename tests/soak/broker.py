@@ -1,6 +1,7 @@
 """What Kafka itself tells of a fault: what is on its topics and since when, and which member holds which partition."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -48,6 +49,17 @@ async def contents(stage: Stage) -> Contents | None:
     finally:
         await ended(stage, reader)
     return Contents(sum(ends[place] - begins[place] for place in filled), first)
+
+
+async def filled(stage: Stage, seconds: float) -> Contents | None:
+    """What is on the topics once there is something: Kafka may be on its way back from the fault before."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = await contents(stage)
+        if found is not None and found.records:
+            return found
+        await asyncio.sleep(0.5)
+    return None
 
 
 async def holdings(stage: Stage) -> dict[str, int]:

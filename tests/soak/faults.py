@@ -233,14 +233,8 @@ async def openbao_full(stage: Stage) -> dict[str, object]:
 
 async def wipe_kafka(stage: Stage) -> dict[str, object]:
     """Its whole folder gone, and every topic with it: none begins afterwards as it did before."""
-    data, before = stage.stack.stack.folder("kafka") / "data", broker.Contents(0, {})
-
-    async def is_filled() -> bool:  # it may be on its way back from the fault before
-        nonlocal before
-        before = await broker.contents(stage) or before
-        return before.records > 0
-
-    if await _until(is_filled, _RECOVERS) is None:
+    data, before = stage.stack.stack.folder("kafka") / "data", await broker.filled(stage, _RECOVERS)
+    if before is None:
         stage.finds("Kafka wiped: there was nothing on it")
         return {}
 

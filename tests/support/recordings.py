@@ -16,7 +16,7 @@ import httpx2
 
 from guard import vault
 from guard.access import Door
-from guard.places import Places
+from guard.places import Bounds, Places
 from recording_storage import comparison, zone
 from recording_storage.archive import Archive
 from recording_storage.healer import Healer, Wounded
@@ -119,7 +119,7 @@ class Inside:
 
     def archive(self) -> Archive:
         """As `app` makes it, but for what asks other services."""
-        room = Places("tests", of_one=100, in_all=100, retry_after=1)
+        room = Places("tests", Bounds(100, 100, kept=0), retry_after=1)
         nobody: Any = None
         return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
 

@@ -90,10 +90,12 @@ async def _introduce(request: httpx2.Request) -> None:
             request.headers[name] = value
 
 
-def on_behalf(request: Request) -> dict[str, str]:
-    """Headers with which a service asks another one for its caller: token, address, user agent (`relays` of `app`)."""
-    kept = {name: request.headers[name] for name in ("authorization", "user-agent") if name in request.headers}
-    return {**kept, _ADDRESS: request.scope["state"]["ip"]}
+def on_behalf(request: Request) -> dict[bytes, bytes]:
+    """Headers with which a service asks another one for its caller: token, address, user agent (`relays` of `app`).
+    In bytes, as they came: a user agent need not be ASCII.
+    """
+    kept = {name: value for name, value in request.headers.raw if name in (b"authorization", b"user-agent")}
+    return {**kept, _ADDRESS.encode(): request.scope["state"]["ip"].encode()}
 
 
 def _looks() -> APIRouter:

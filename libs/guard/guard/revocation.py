@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import httpx2
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from events.revocation import Revoked, RevokedKind, revocation_of
 from guard import errors, kafka
 from guard.clock import Clock
-from guard.identity import Claims
+from guard.identity import Caller, Claims
 from guard.kafka import Kafka
 from guard.patience import within
 
@@ -51,6 +52,19 @@ class Revocations:
         if self.is_fresh:
             return False
         return not await self._ask(claims)
+
+    async def is_over(self, caller: Caller) -> bool:
+        """Whether what `caller` came in with was revoked since: for work that outlives its token, but not its session.
+        Raises Unavailable when nobody can say.
+        """
+        at = caller.issued_at
+        kind: Literal["user", "operator"] = "operator" if caller.kind == "operator" else "user"
+        return await self.is_revoked(
+            Claims(
+                iss="", aud="", jti="", label=caller.label, iat=at, nbf=at, exp=at,
+                sub=caller.id, client_id=caller.client_id, sid=caller.session_id, kind=kind,
+            )
+        )  # fmt: skip
 
     def _knows(self, claims: Claims) -> bool:
         kind = RevokedKind.OPERATOR if claims.kind == "operator" else RevokedKind.USER

@@ -20,7 +20,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(months.keep_ahead(parts.pools.job, parts.clock), "months")
             record = consumers.record_accesses(parts.pools.job, parts.door.relay)
             parts.consume(consumers.ACCESSES, record, purpose="accesses")
-            api.state.places = Places("exports", of_one=delivery.OF_ONE, in_all=delivery.IN_ALL, retry_after=10)
+            api.state.places = Places("exports", delivery.EXPORTS, retry_after=10)
             parts.equip(api)
             yield
 

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from fastapi.responses import StreamingResponse
@@ -21,14 +20,14 @@ from guard import tenant
 from guard.access import Door
 from guard.database import Connection
 from guard.ending import Ending
-from guard.identity import Caller, Claims
+from guard.identity import Caller
+from guard.places import Bounds
 from guard.revocation import Revocations
 
 # What an export holds in memory, whatever its length: so many events, or those with so many resources.
 EXPORT_PAGE = 1000
 EXPORT_RESOURCES = 5000
-OF_ONE = 2  # exports of one client at once, in one process
-IN_ALL = 8
+EXPORTS = Bounds(of_one=2, in_all=8, kept=4)
 _LONGEST = 3600.0  # seconds for one export, however slowly it is read
 
 Part = tuple[list[AccessEvent], bool]
@@ -91,7 +90,7 @@ class Delivery(StreamingResponse):
 
     async def _older_than(self, event_id: UUID) -> Part:
         caller = self._order.caller
-        if await self._revocations.is_revoked(_claims(caller)):
+        if await self._revocations.is_over(caller):
             raise _SessionOver
         older = self._order.search.older_than(event_id)
         async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
@@ -107,13 +106,3 @@ class Delivery(StreamingResponse):
 async def page_of(connection: Connection, client_id: UUID, search: Search) -> Part:
     """The newest of an export's events, as many as it may hold."""
     return await store.bounded_page(connection, client_id, search, length=EXPORT_PAGE, resources=EXPORT_RESOURCES)
-
-
-def _claims(caller: Caller) -> Claims:
-    """What revocation goes by. Not the token's times: an export outlives its ten minutes, but not its session."""
-    at = caller.issued_at
-    kind: Literal["user", "operator"] = "operator" if caller.kind == "operator" else "user"
-    return Claims(
-        iss="", aud="", jti="", label=caller.label, iat=at, nbf=at, exp=at,
-        sub=caller.id, client_id=caller.client_id, sid=caller.session_id, kind=kind,
-    )  # fmt: skip

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from audit import delivery, store
 from audit.access_event import LogEntry
-from audit.delivery import IN_ALL, OF_ONE, Delivery, Order
+from audit.delivery import EXPORTS, Delivery, Order
 from audit.export import Format
 from audit.search import Search, SearchBody, asked
 from events.access import AccessEvent, Action
@@ -73,7 +73,7 @@ def _page(events: list[AccessEvent], cursor: Cursor, *, has_more: bool) -> Page[
     response_class=StreamingResponse,
     responses={200: {"content": FILE}},
     dependencies=[Depends(_place)],
-    description=f"At most {OF_ONE} at once of a client (else 429), and {IN_ALL} of all (else 503).",
+    description=str(EXPORTS),
 )
 async def export_events(
     *,

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from guard import http, runtime
-from guard.places import Places
+from guard.places import Bounds, Places
 from guard.tls import Certificate
 from guard.vault import Vault
 from recording_storage import adoption, comparison, consumers, inquiry, rewrapping, zone
@@ -61,9 +61,8 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
     return http.app("recording_storage", [router], lifespan=run, streamed=STREAMED)
 
 
-def _places(what: str, bounds: tuple[int, int]) -> Places:
-    of_one, in_all = bounds
-    return Places(what, of_one=of_one, in_all=in_all, retry_after=5, running=running.labels(what))
+def _places(what: str, bounds: Bounds) -> Places:
+    return Places(what, bounds, retry_after=5, running=running.labels(what))
 
 
 def _pace(settings: Settings) -> Pace:

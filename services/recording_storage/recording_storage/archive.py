@@ -8,17 +8,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 from prometheus_client import Gauge
 
-from guard.places import Places
+from guard.places import Bounds, Places
 from guard.revocation import Revocations
 from recording_storage.call import Calls
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
 from recording_storage.zone import Zones
 
-# Of one client, and of all, at once in one process. Each holds two segments of a MiB, and a copy on its way: 20 and 20
-# stay under 200 MiB (issue 5).
-UPLOADS = (20, 24)
-PLAYS = (20, 32)
+# Each holds two segments of a MiB, and a copy on its way: 20 and 20 stay under 200 MiB (issue 5).
+UPLOADS = Bounds(of_one=20, in_all=32, kept=12)
+PLAYS = Bounds(of_one=20, in_all=40, kept=20)
 running = Gauge("konci_recording_running", "Uploads and plays under way", ["what"])
 
 

@@ -29,7 +29,7 @@ class Calls:
         self._http = http
         self._address = tenant_data
 
-    async def guest_of(self, call_id: UUID, on_behalf: Mapping[str, str]) -> UUID | None:
+    async def guest_of(self, call_id: UUID, on_behalf: Mapping[bytes, bytes]) -> UUID | None:
         """The guest of the call, None while it has none. Raises NotFound, the same for a foreign and an absent one."""
         try:
             answer = await self._http.get(f"{self._address}/v1/calls/{call_id}", headers=dict(on_behalf))

@@ -3,6 +3,7 @@
 A key is never looked up, cached or used without its client and its recording beside it.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -74,10 +75,18 @@ class Keys:
         except Refused as gone:
             raise errors.NotFound from gone
         sealer = Sealer(plain, client_id, recording_id)
-        self._sealers[_at(client_id, recording_id)] = sealer, ends_at
+        at = _at(client_id, recording_id)
+        self._sealers[at] = sealer, ends_at
+        # Asked for again or not.
+        asyncio.get_running_loop().call_later(ends_at - time.monotonic(), self._end, at, ends_at)
         while len(self._sealers) > _CACHED:
             self._sealers.popitem(last=False)
         return sealer
+
+    def _end(self, at: tuple[UUID, UUID], ends_at: float) -> None:
+        known = self._sealers.get(at)
+        if known is not None and known[1] <= ends_at:  # not the one that came after it
+            del self._sealers[at]
 
     def forget(self, client_id: UUID, recording_id: UUID) -> None:
         """Lets go of a key that is destroyed."""

@@ -18,7 +18,7 @@ from events.access import Action, Outcome
 from guard import errors, tenant
 from guard.access import Entry
 from guard.ending import Ending
-from guard.identity import Caller, Claims
+from guard.identity import Caller
 from recording_storage.archive import Archive
 from recording_storage.reader import Reader
 from recording_storage.recording import RESOURCE, RecordingRow
@@ -142,7 +142,7 @@ class Playing(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         left = self._order.span.length
         async for plain in self._reader.read(self._order.span):
-            if await self._archive.revocations.is_revoked(_claims(self._order.caller)):
+            if await self._archive.revocations.is_over(self._order.caller):
                 raise _Over
             for piece in _pieces(plain):
                 left -= len(piece)
@@ -205,13 +205,3 @@ async def _left(receive: Receive) -> None:
 def _pieces(plain: memoryview) -> Iterator[bytes]:
     for start in range(0, len(plain), _PIECE):
         yield bytes(plain[start : start + _PIECE])
-
-
-def _claims(caller: Caller) -> Claims:
-    """What revocation goes by. Not the token's times: a play outlives its ten minutes, but not its session."""
-    at = caller.issued_at
-    kind: Literal["user", "operator"] = "operator" if caller.kind == "operator" else "user"
-    return Claims(
-        iss="", aud="", jti="", label=caller.label, iat=at, nbf=at, exp=at,
-        sub=caller.id, client_id=caller.client_id, sid=caller.session_id, kind=kind,
-    )  # fmt: skip

@@ -33,7 +33,6 @@ MayReleaseRecordings = Annotated[Caller, Depends(may(Action.RECORDING_RELEASE))]
 AUDIO: dict[str, Any] = contract.binary(*TYPES)
 STREAMED = {("POST", "/v1/calls/{call_id}/recordings"): upload.MOST}
 NEWEST = UUID(int=2**128 - 1)  # above every id: the first page begins here
-_AT_ONCE = "At most {} at once of a client (else 429), and {} of all (else 503), in each process."
 
 
 async def _place_to_upload(archive: TheArchive, caller: MayCreateRecordings) -> AsyncIterator[None]:
@@ -52,7 +51,7 @@ async def _place_to_play(archive: TheArchive, caller: MayPlayRecordings) -> Asyn
     "/v1/calls/{call_id}/recordings",
     status_code=status.HTTP_201_CREATED,
     dependencies=[Depends(_place_to_upload)],
-    description=_AT_ONCE.format(*UPLOADS),
+    description=str(UPLOADS),
     openapi_extra={"requestBody": {"required": True, "content": AUDIO}},
 )
 async def create_recording(
@@ -119,7 +118,7 @@ async def look_at_audio(recording_id: UUID, caller: MayPlayRecordings, door: Ent
     "/v1/recordings/{recording_id}/audio",
     response_class=Response,
     dependencies=[Depends(_place_to_play)],
-    description=_AT_ONCE.format(*PLAYS),
+    description=str(PLAYS),
     responses={
         200: {"content": AUDIO},
         206: {"description": "The part that was asked for", "content": AUDIO},

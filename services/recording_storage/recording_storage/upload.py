@@ -4,7 +4,8 @@ otherwise is given up: its outcome is in the log, its objects are swept.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable
+import time
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import cast, get_args
 from uuid import UUID
@@ -31,6 +32,7 @@ from recording_storage.writer import Writer, Written
 
 MOST = 2 * 2**30  # bytes (API.md)
 NOTE = 200  # characters that an event says more
+_LOOK = 1.0  # seconds between two looks whether its session lasts
 
 _log = logging.getLogger("recording_storage.upload")
 
@@ -72,7 +74,8 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
     """Stores a recording and answers what is known of it.
 
     Raises Invalid for what is not the announced audio, Conflict for a key that was used with another body, NotFound
-    when the call was deleted meanwhile, Unavailable, and whatever ends `pieces`. Then nothing stays.
+    when the call was deleted meanwhile, Unauthenticated when its caller was let in no longer, Unavailable, and whatever
+    ends `pieces`. Then nothing stays.
     """
     client_id = order.caller.client_id
     key = await archive.keys.new(client_id)
@@ -85,7 +88,7 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
     )
     with archive.heartbeat.of(client_id, recording_id):
         try:
-            written = await _written(writer, pieces)
+            written = await _written(writer, _while_let_in(archive, order.caller, pieces))
             content_digest.require(order.digest, written.sha256)
             return await _keep(door, order, recording_id, key, written)
         except BaseException as broken:
@@ -94,6 +97,22 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
             raise
         finally:
             archive.wake_sweep()
+
+
+async def _while_let_in(archive: Archive, caller: Caller, pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, for as long as the session lasts that they came in with: looked at once a second, and at the end."""
+    looked_at = time.monotonic()
+    async for piece in pieces:
+        if time.monotonic() - looked_at > _LOOK:
+            await _require_let_in(archive, caller)
+            looked_at = time.monotonic()
+        yield piece
+    await _require_let_in(archive, caller)
+
+
+async def _require_let_in(archive: Archive, caller: Caller) -> None:
+    if await archive.revocations.is_over(caller):
+        raise errors.Unauthenticated
 
 
 async def _written(writer: Writer, pieces: AsyncIterable[bytes]) -> Written:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from audit import store
-from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES, OF_ONE
+from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES, EXPORTS
 from events.access import AccessEvent, Action, Actor, Resource, new_salt
 from events.uuid7 import uuid7
 from support.hotel import Hotel, activate, expect, invite
@@ -105,7 +105,7 @@ class TestPlaces:
     def test_a_third_of_one_client_comes_later(self, otter: Hotel, heron: Hotel, old_events: list[str]) -> None:
         wait_until(lambda: _whole(otter, "nobody").status_code == 200, within=5)
         with ExitStack() as held:
-            for _ in range(OF_ONE):
+            for _ in range(EXPORTS.of_one):
                 expect(held.enter_context(reading(otter)), 200)
             refused = expect(_whole(otter, "nobody"), 429)
             assert refused.headers["Content-Type"] == "application/problem+json"
@@ -116,7 +116,7 @@ class TestPlaces:
         wait_until(lambda: _whole(otter, "nobody").status_code == 200, within=5)
 
     def test_one_that_is_refused_takes_none(self, otter: Hotel) -> None:
-        for _ in range(OF_ONE + 1):
+        for _ in range(EXPORTS.of_one + 1):
             expect(otter.agent.get(EXPORT, params=ASKED), 403)
             expect(otter.admin.get(EXPORT, params={"format": "none"}), 422)
         expect(_whole(otter, "nobody"), 200)

@@ -20,7 +20,7 @@ from support.workload import caller
 class Nothing:
     """Of which no token was revoked."""
 
-    async def is_revoked(self, _: Any) -> bool:
+    async def is_over(self, _: Any) -> bool:
         return False
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from events.uuid7 import uuid7
 from support.attacker import Target
-from support.hotel import Hotel, expect
+from support.hotel import Hotel, activate, expect, invite
 from support.machine import Machine, wait_until
 from support.recordings import MIB, objects, objects_of, record, rows, send, wav
 from support.wire import Http2
@@ -35,6 +35,11 @@ async def nothing_stays(stack: Machine, hotel: Hotel, before: list[Any]) -> None
             return
         await asyncio.sleep(0.1)
     raise AssertionError("the row of a refused upload is still there")
+
+
+def _invited(hotel: Hotel) -> tuple[str, str, str]:
+    email, token = invite(hotel.admin, "agent")
+    return email, "agent", token
 
 
 class TestRefused:
@@ -79,6 +84,22 @@ class TestRefused:
         answer = expect(send(otter.agent, otter.call()["id"], audio, media=media), 422)
         assert answer.json()["errors"][0]["pointer"] == "/"
         entry = otter.event(answer.headers["access-event"])
+        assert (entry["action"], entry["outcome"]) == ("recording:create", "failed")
+        await nothing_stays(stack, otter, before)
+
+    async def test_whose_session_ends_while_it_flows(self, stack: Machine, otter: Hotel) -> None:
+        before, call_id = objects_of(stack, otter.client_id), otter.call()["id"]
+        person = activate(otter.http, *_invited(otter))
+
+        def pieces() -> Iterator[bytes]:
+            yield AUDIO[:MIB]
+            expect(person.delete("/v1/sessions/current"), 204)
+            time.sleep(2)  # more than the second of 04.1
+            yield AUDIO[MIB:]
+
+        headers = {"Authorization": f"Bearer {person.token}", "Content-Type": "audio/wav"}
+        answer = otter.http.post(f"/v1/calls/{call_id}/recordings", content=pieces(), headers=headers)
+        entry = otter.event(expect(answer, 401).headers["access-event"])
         assert (entry["action"], entry["outcome"]) == ("recording:create", "failed")
         await nothing_stays(stack, otter, before)
 

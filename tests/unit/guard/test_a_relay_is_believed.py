@@ -15,7 +15,8 @@ router = APIRouter()
 
 @router.get("/v1/who")
 async def who(request: Request) -> dict[str, str]:
-    return {"ip": request.scope["state"]["ip"], **http.on_behalf(request)}
+    handed_on = {name.decode(): value.decode("latin-1") for name, value in http.on_behalf(request).items()}
+    return {"ip": request.scope["state"]["ip"], **handed_on}
 
 
 def from_peer(name: str, relays: frozenset[str]) -> httpx2.AsyncClient:
@@ -65,3 +66,11 @@ async def test_what_is_handed_on_is_token_address_and_browser() -> None:
         "user-agent": "browser",
         "x-envoy-external-address": "203.0.113.7",
     }
+
+
+async def test_a_browser_whose_name_is_not_ascii() -> None:
+    async with from_peer("gateway", frozenset()) as client:
+        answer = await client.get("/v1/who", headers={b"user-agent": "Otter Höfe".encode()})
+    assert answer.json()["user-agent"].encode("latin-1").decode() == "Otter Höfe"
+    request = httpx2.Request("GET", "https://who.test", headers={b"user-agent": "Otter Höfe".encode()})
+    assert request.headers.raw[-1][1] == "Otter Höfe".encode()  # and can be sent as it came

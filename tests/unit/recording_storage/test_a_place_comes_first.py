@@ -15,7 +15,7 @@ from fastapi import FastAPI, Response
 from events.access import Action
 from guard import errors, http
 from guard.identity import Caller
-from guard.places import Places
+from guard.places import Bounds, Places
 from guard.rights import ROLES
 from recording_storage import playing, routes, upload
 from recording_storage.archive import running
@@ -51,7 +51,7 @@ class Room:
 
     def __init__(self) -> None:
         self.uploads, self.plays = (
-            Places(what, of_one=1, in_all=2, retry_after=5, running=running.labels(what)) for what in ("ups", "plays")
+            Places(what, Bounds(1, 2, kept=0), retry_after=5, running=running.labels(what)) for what in ("ups", "plays")
         )
         self.calls = self
         self.asked = 0

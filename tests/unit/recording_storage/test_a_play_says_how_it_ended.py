@@ -66,7 +66,7 @@ def log() -> Log:
 async def play(log: Log, reader: Whole) -> int:
     """Bytes that were sent."""
 
-    async def is_revoked(_: Any) -> bool:
+    async def is_over(_: Any) -> bool:
         return False
 
     sent: list[bytes] = []
@@ -74,7 +74,7 @@ async def play(log: Log, reader: Whole) -> int:
     async def send(message: Any) -> None:
         sent.append(message.get("body", b""))
 
-    archive = SimpleNamespace(zones=None, keys=None, revocations=SimpleNamespace(is_revoked=is_revoked))
+    archive = SimpleNamespace(zones=None, keys=None, revocations=SimpleNamespace(is_over=is_over))
     caller = Caller("user", str(uuid4()), "u", uuid4(), session_id=uuid4())
     row = RecordingRow(uuid4(), uuid4(), None, LENGTH, b"\0" * 32, "audio/wav", 1, None, None, None)
     made = Playing(archive, SimpleNamespace(door=log), Order(caller, row, "vault:v1:x", None, uuid4()))

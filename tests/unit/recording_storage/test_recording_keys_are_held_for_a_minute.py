@@ -1,5 +1,6 @@
 """02.1: the key of a recording is held unwrapped for its time, for its own client and recording, and no longer."""
 
+import asyncio
 import os
 from types import SimpleNamespace
 from uuid import UUID, uuid4
@@ -78,6 +79,26 @@ async def test_a_destroyed_key_is_let_go(keys: Keys, transit: Transit) -> None:
     keys.forget(OTTER, RECORDING)
     await keys.sealer(OTTER, RECORDING, made.wrapped)
     assert transit.asked == 2
+
+
+async def test_it_is_let_go_in_time_though_nobody_asks_again(transit: Transit) -> None:
+    keys = Keys(transit, "recording_storage", lifetime=0.2)
+    made = await keys.new(OTTER)
+    await keys.sealer(OTTER, RECORDING, made.wrapped)
+    assert keys._sealers
+    await asyncio.sleep(0.4)
+    assert not keys._sealers
+
+
+async def test_one_that_came_after_it_stays(transit: Transit) -> None:
+    keys = Keys(transit, "recording_storage", lifetime=0.3)
+    made = await keys.new(OTTER)
+    await keys.sealer(OTTER, RECORDING, made.wrapped)
+    keys.forget(OTTER, RECORDING)
+    await asyncio.sleep(0.2)
+    await keys.sealer(OTTER, RECORDING, made.wrapped)
+    await asyncio.sleep(0.2)
+    assert keys.held(OTTER, RECORDING) is not None
 
 
 async def test_it_opens_what_it_sealed_and_is_asked_once(keys: Keys, transit: Transit) -> None:
