@@ -77,7 +77,7 @@ async def _play(hotel: Hotel, course: _Course, order: Order, first: Waiting) -> 
     """Again and again, each with a token that is fresh when it begins: it may end long after the token has."""
     seen = await first.begin(hotel.agent.token)
     while True:
-        if seen.status == 503:
+        if seen.status in (429, 503):  # the place of the one before is given back a moment after its end
             course.refused += 1
             await asyncio.sleep(_LATER)
         else:
