@@ -69,7 +69,7 @@ async def test_it_goes_by_the_next_inquiry(
     expect(otter.agent.get(f"/v1/recordings/{told['id']}"), 404)
     wait_until(lambda: not objects(stack, told["id"]), within=30, what="the erasing of its objects")
     asked = {"action": "recording:delete", "resource_type": "recording", "resource_id": told["id"]}
-    wait_until(lambda: bool(otter.log(**asked)), within=10, what="the entry")
+    wait_until(lambda: bool(otter.log(**asked)), within=60, what="the entry")
     assert otter.log(**asked)[-1]["reason"].endswith("call deleted")
     expect(play(otter.agent, held["id"]), 200)
     for other, hotel in zip(others, (otter, otter, heron, heron), strict=True):

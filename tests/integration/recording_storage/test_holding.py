@@ -70,7 +70,7 @@ class TestHeld:
         lift(otter, told["id"])
         for action in ("recording:hold", "recording:release"):
             asked = {"action": action, "resource_type": "recording", "resource_id": told["id"]}
-            wait_until(lambda asked=asked: bool(otter.log(**asked)), within=10, what=f"the entry of {action}")
+            wait_until(lambda asked=asked: bool(otter.log(**asked)), within=60, what=f"the entry of {action}")
             assert otter.log(**asked)[0]["reason"] == WHY["reason"]
 
     async def test_its_time_is_over(self, stack: Machine, otter: Hotel) -> None:
@@ -90,12 +90,12 @@ class TestHeld:
         hold(otter, held["id"])
         for told in (held, free):
             expect(otter.agent.delete(f"/v1/calls/{told['call_id']}"), 200, 202, 204)
-        wait_until(lambda: not is_there(otter, free["id"]), within=15, what="the deletion of the call's recording")
+        wait_until(lambda: not is_there(otter, free["id"]), within=60, what="the deletion of the call's recording")
         assert is_there(otter, held["id"])
         expect(play(otter.agent, held["id"]), 200)
         lift(otter, held["id"])
-        wait_until(lambda: not is_there(otter, held["id"]), within=15, what="the deletion after the hold")
-        wait_until(lambda: not objects(stack, held["id"]), within=15, what="the erasing of its objects")
+        wait_until(lambda: not is_there(otter, held["id"]), within=60, what="the deletion after the hold")
+        wait_until(lambda: not objects(stack, held["id"]), within=60, what="the erasing of its objects")
 
     def test_its_guest_is_gone_and_the_answer_names_what_is_kept(self, stack: Machine, otter: Hotel) -> None:
         guest_id = otter.guest()["id"]
@@ -104,10 +104,10 @@ class TestHeld:
         path = f"/v1/guests/{guest_id}"
 
         wait_until(
-            lambda: bool(otter.log(action="recording:hold", resource_id=held["id"])), within=10, what="the hold's entry"
+            lambda: bool(otter.log(action="recording:hold", resource_id=held["id"])), within=60, what="the hold's entry"
         )
         answer = expect(otter.agent.delete(path), 202).json()
         assert answer["kept"] == [{"type": "recording", "id": held["id"]}]
-        wait_until(lambda: not is_there(otter, free["id"]), within=15, what="the deletion of the guest's recording")
-        wait_until(lambda: not objects(stack, free["id"]), within=15, what="the erasing of its objects")
+        wait_until(lambda: not is_there(otter, free["id"]), within=60, what="the deletion of the guest's recording")
+        wait_until(lambda: not objects(stack, free["id"]), within=60, what="the erasing of its objects")
         assert is_there(otter, held["id"])

@@ -144,7 +144,7 @@ async def test_an_upload_that_was_given_up_and_lives(
             await leftover.sweep(parts.door, parts.zones, 0.0)
     await is_clean(stack, otter)
     asked = {"action": "recording:create", "resource_type": "call", "resource_id": str(call_id)}
-    wait_until(lambda: len(otter.log(**asked)) == 3, within=15, what="its entries")
+    wait_until(lambda: len(otter.log(**asked)) == 3, within=60, what="its entries")
     assert [entry["outcome"] for entry in otter.log(**asked)] == ["failed", "failed", "allowed"]
 
 

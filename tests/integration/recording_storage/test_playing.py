@@ -27,7 +27,7 @@ def told(otter: Hotel) -> dict[str, Any]:
 def outcome(hotel: Hotel, recording_id: str, how_many: int = 1) -> dict[str, Any]:
     """The newest outcome of a play, once there are so many."""
     asked = {"action": "recording:played", "resource_type": "recording", "resource_id": recording_id}
-    wait_until(lambda: len(hotel.log(**asked)) >= how_many, within=15, what="the outcome of the play")
+    wait_until(lambda: len(hotel.log(**asked)) >= how_many, within=60, what="the outcome of the play")
     return hotel.log(**asked)[0]
 
 
@@ -156,7 +156,7 @@ class TestCut:
         assert len(got) <= 2 * MIB
         end = outcome(otter, told["id"])
         assert (end["outcome"], end["reason"].split(",")[0]) == ("failed", "failed")
-        wait_until(lambda: lost(stack) > before, within=10, what="the alert's metric")
+        wait_until(lambda: lost(stack) > before, within=60, what="the alert's metric")
         # Healing meets the same wounds, and must not come again for them.
         wait_until(lambda: bool(healings(otter, told["id"])), within=20, what="the healer")
         time.sleep(4)

@@ -176,7 +176,7 @@ def deleting(hotel: Hotel, recording_id: str) -> Any:
         opening = await admit(*arguments)
         if str(arguments[3]) == recording_id:
             assert hotel.agent.delete(f"/v1/recordings/{recording_id}").status_code == 202
-            wait_until(lambda: not objects(hotel.stack, recording_id), within=15, what="the erasing")
+            wait_until(lambda: not objects(hotel.stack, recording_id), within=60, what="the erasing")
         return opening
 
     return admitted
