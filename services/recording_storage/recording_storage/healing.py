@@ -60,7 +60,16 @@ class Difference:
 async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> frozenset[str]:
     """Makes both zones hold what `accept` lets pass; the zones that were written.
 
-    Raises Lost when neither holds it, and Unavailable when one does not answer.
+class Unreadable(Away):
+    """A zone that answers cannot give it, and the other does not have it: nobody knows whether it is lost."""
+
+
+class NotTaken(Away):
+    """A zone takes no copy: it is full, may only be read, or is away since."""
+
+
+    Raises Lost when neither holds it, Unreadable, NotTaken, and Away when a zone does not answer. Missing or Damaged:
+    it was erased meanwhile, or reads back otherwise than it was written.
     """
     good, wrong = [], []
     unreadable: Away | None = None
@@ -77,9 +86,14 @@ async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> fr
         else:
             good.append(name)
     if not good:
-        raise unreadable or Lost(path)
+        raise Lost(path)
     for target in wrong:
-        await zones.copy(path, good[0], target, accept)
+    if not good and unreadable is not None:
+        raise Unreadable("A zone cannot give what the other does not have.") from unreadable
+        try:
+            await zones.copy(path, good[0], target, accept)
+        except Away as away:
+            raise NotTaken(f"Zone {target} takes no copy.") from away
         healed.labels(target).inc()
     return frozenset(wrong)
 
