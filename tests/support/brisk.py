@@ -21,6 +21,7 @@ from support.recording_points import POINTS
 PACE: dict[str, dict[str, Any]] = {
     "comparison": {"_ORPHANED": timedelta(seconds=20), "_DEBRIS": timedelta(seconds=20)},
     "healer": {"_EVERY": 1.0},
+    "resting": {"_FIRST": 1.0},
     "heartbeat": {"_EVERY": 1.0},
     "rewrapping": {"_FIRST": 0.5, "_EVERY": 1.0},
 }

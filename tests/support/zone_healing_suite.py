@@ -7,6 +7,7 @@ import pytest
 
 from recording_storage import healing, zone
 from recording_storage.healing import Difference, Expected
+from recording_storage.holder import Missing
 from recording_storage.segment import SEGMENT, Damaged, sealed_length
 from support.zone_suite import CLIENT, FIRST, RECORDING, anything, held, only, only_in
 
@@ -69,6 +70,20 @@ class HealingSuite:
 
         monkeypatch.setattr(zones._named("a"), "write", forget)
         with pytest.raises(Damaged, match="reads back"):
+            await healing.heal(zones, FIRST, only(b"right"))
+        assert await held(zones, "a") == []  # listed as what it is: not there
+        assert await zones.read("b", FIRST, anything) == b"right"
+
+    async def test_what_is_erased_while_it_is_copied_is_missing(self, zones, monkeypatch):
+        await only_in(zones, "b", FIRST, b"right")
+        write = zones._named("a").write
+
+        async def late(path, body):
+            await write(path, body)
+            await zones.erase(zone.prefix(CLIENT, RECORDING))
+
+        monkeypatch.setattr(zones._named("a"), "write", late)
+        with pytest.raises(Missing):
             await healing.heal(zones, FIRST, only(b"right"))
 
     async def test_what_is_as_it_should_be_is_no_difference(self, zones):

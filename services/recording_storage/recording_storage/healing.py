@@ -24,7 +24,7 @@ IsKnown = Callable[[UUID, UUID], Awaitable[bool]]
 """Whether (client, recording) is a recording, or an upload under way. Asked after its objects were seen: the row of an
 upload is written before its first object, so what is unknown then belongs to nobody."""
 
-Kind = Literal["missing", "length", "surplus", "orphan", "foreign"]
+Kind = Literal["missing", "length", "surplus", "orphan", "foreign", "unreadable"]
 
 healed = Count("konci_zone_healed", "Objects written anew into this zone", ["zone"])
 swept = Count("konci_zone_swept", "Recordings without a row that were erased", ["zone"])
@@ -50,17 +50,29 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object that is not as it should be. `surplus`: of a known recording, beyond its end. `foreign`: not ours."""
+    """One object that is not as it should be. `surplus`: of a known recording, beyond its end. `foreign`: not ours.
+
+    `unreadable`: the zone answers, and cannot list this recording; of no recording ("") what nobody owns.
+    """
 
     zone: str
     path: str
     kind: Kind
 
 
+class Unreadable(Away):
+    """A zone that answers cannot give it, and the other does not have it: nobody knows whether it is lost."""
+
+
+class NotTaken(Away):
+    """A zone takes no copy: it is full, may only be read, or is away since."""
+
+
 async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> frozenset[str]:
     """Makes both zones hold what `accept` lets pass; the zones that were written.
 
-    Raises Lost when neither holds it, and Unavailable when one does not answer.
+    Raises Lost when neither holds it, Unreadable, NotTaken, and Away when a zone does not answer. Missing or Damaged:
+    it was erased meanwhile, or reads back otherwise than it was written.
     """
     good, wrong = [], []
     unreadable: Away | None = None
@@ -76,10 +88,15 @@ async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> fr
             wrong.append(name)
         else:
             good.append(name)
+    if not good and unreadable is not None:
+        raise Unreadable("A zone cannot give what the other does not have.") from unreadable
     if not good:
-        raise unreadable or Lost(path)
+        raise Lost(path)
     for target in wrong:
-        await zones.copy(path, good[0], target, accept)
+        try:
+            await zones.copy(path, good[0], target, accept)
+        except Away as away:
+            raise NotTaken(f"Zone {target} takes no copy.") from away
         healed.labels(target).inc()
     return frozenset(wrong)
 
@@ -105,11 +122,27 @@ async def _differences(
 ) -> AsyncIterator[Difference]:
     async for recording in expected:
         for name in zones.names:
-            for difference in await _of_recording(zones, name, recording, is_known):
+            for difference in await _skipping(zones, name, recording, is_known):
                 yield difference
     for name in zones.names:
-        async for difference in _without_row(zones, name, is_known, before):
-            yield difference
+        try:
+            async for difference in _without_row(zones, name, is_known, before):
+                yield difference
+        except Away:
+            if not await zones.answers(name):
+                raise
+            yield Difference(name, "", "unreadable")
+
+
+async def _skipping(zones: Zones, name: str, recording: Expected, is_known: IsKnown) -> list[Difference]:
+    """Its differences; one that cannot be listed holds up no other. Raises Away when the zone does not answer."""
+    for _ in range(2):  # one call in a million that fails is no difference
+        try:
+            return await _of_recording(zones, name, recording, is_known)
+        except Away:
+            if not await zones.answers(name):
+                raise
+    return [Difference(name, zone.prefix(recording.client_id, recording.recording_id), "unreadable")]
 
 
 async def of_recording(zones: Zones, recording: Expected, is_known: IsKnown) -> list[Difference]:

@@ -196,6 +196,7 @@ class Zones:
         body = await self.read(source, path, passed)
         await self._named(target).write(path, body)
         if await self._named(target).read(path) != body:
+            await self._named(target).delete([path])  # of the right length, perhaps: no listing would show it
             raise Damaged("it reads back otherwise than it was written")
 
     async def erase(self, prefix: str) -> frozenset[str]:

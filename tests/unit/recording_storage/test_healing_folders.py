@@ -2,16 +2,22 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
 from guard import errors
-from recording_storage import healing, zone
+from recording_storage import comparison, healing, zone
+from recording_storage.healer import Wounded
+from recording_storage.healing import Difference, Expected, Unreadable
 from recording_storage.holder import Away
-from support.zone_healing_suite import WHOLE, HealingSuite, found, known, soon, store
-from support.zone_suite import CLIENT, FIRST, held, only, only_in
+from support.zone_healing_suite import WHOLE, HealingSuite, found, known, rows, soon, store
+from support.zone_suite import CLIENT, FIRST, RECORDING, held, only, only_in
+
+BESIDE = Expected(CLIENT, UUID(int=3), WHOLE.bytes)
 
 
 class TestTwoFolders(HealingSuite):
@@ -32,6 +38,15 @@ class TestHowOld:
         _age(tmp_path, young[2])
         assert await healing.sweep(zones, known(), before) == 1
         assert sorted(await held(zones, "a")) == paths[:6]
+
+
+@contextmanager
+def gone(folder):
+    folder.rename(folder.with_name("unmounted"))
+    try:
+        yield
+    finally:
+        folder.with_name("unmounted").rename(folder)
 
 
 def _age(home, path):
@@ -56,7 +71,7 @@ class TestAZoneThatIsAway:
         await zones.put(FIRST, b"right")
         for name in zones.names:
             _spoil(tmp_path / name / FIRST)
-        with pytest.raises(Away):  # nobody knows yet whether it is lost
+        with pytest.raises(Unreadable):  # nobody knows yet whether it is lost
             await healing.heal(zones, FIRST, only(b"right"))
         (tmp_path / "b" / FIRST).unlink()
         await only_in(zones, "b", FIRST, b"right")
@@ -67,8 +82,8 @@ class TestAZoneThatIsAway:
         await store(zones, WHOLE)
         healing.differences_found.labels("b", "orphan").set(7)
         (tmp_path / "b").rename(tmp_path / "unmounted")
-        with pytest.raises(errors.Unavailable):
-            await found(zones, WHOLE)
+        with pytest.raises(errors.Unavailable):  # and before anything was told
+            await anext(healing.differences(zones, rows(WHOLE), known(RECORDING), soon()))
         assert healing.differences_found.labels("b", "orphan")._value.get() == 7  # the last comparison that ended
         with pytest.raises(errors.Unavailable):
             await healing.sweep(zones, known(WHOLE.recording_id), soon())
@@ -81,3 +96,48 @@ class TestAZoneThatIsAway:
         assert await healing.sweep(zones, known(), soon()) == 0
         assert await zones.clear_debris(timedelta(0)) == 0
         assert (tmp_path / "a" / "note.txt").exists()
+
+
+class TestAFolderThatCannotBeListed:
+    @pytest.fixture
+    async def spoilt(self, zones, tmp_path):
+        """BESIDE is whole but for one object, and comes after it."""
+        await store(zones, WHOLE)
+        await store(zones, BESIDE)
+        await zones._named("b").delete([zone.path(CLIENT, BESIDE.recording_id, 1)])
+        _spoil(tmp_path / "a" / FIRST)
+
+    async def test_it_is_told_and_holds_up_no_other(self, zones, spoilt):
+        assert await found(zones, WHOLE, BESIDE) == [
+            Difference("a", zone.prefix(CLIENT, RECORDING), "unreadable"),
+            Difference("b", zone.path(CLIENT, BESIDE.recording_id, 1), "missing"),
+            Difference("a", "", "unreadable"),  # nor is it known what else is there
+        ]
+        assert healing.differences_found.labels("a", "unreadable")._value.get() == 2
+
+    async def test_one_call_that_fails_is_no_difference(self, zones, monkeypatch):
+        await store(zones, WHOLE)
+        await store(zones, BESIDE)
+        failed, real = [], zones._named("a").chunks
+
+        async def chunks(below):
+            if below and below not in failed:
+                failed.append(below)
+                raise Away
+            async for chunk in real(below):
+                yield chunk
+
+        monkeypatch.setattr(zones._named("a"), "chunks", chunks)
+        assert await found(zones, WHOLE, BESIDE) == []
+        assert len(failed) == 2
+
+    async def test_the_comparison_comes_to_its_end(self, zones, spoilt, tmp_path, monkeypatch):
+        monkeypatch.setattr(comparison, "_expected", lambda _: rows(WHOLE, BESIDE))
+        wounded, healer = Wounded(), SimpleNamespace(is_known=known(RECORDING, BESIDE.recording_id))
+        comparison.compared_at.set(7)
+        with gone(tmp_path / "b"), pytest.raises(errors.Unavailable):
+            await comparison.compare(None, zones, healer, wounded, soon())
+        assert (comparison.compared_at._value.get(), wounded.take()) == (7, {})
+        assert len(await comparison.compare(None, zones, healer, wounded, soon())) == 3
+        assert comparison.compared_at._value.get() > 7
+        assert wounded.take() == {(CLIENT, BESIDE.recording_id): set()}

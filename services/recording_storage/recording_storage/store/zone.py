@@ -58,15 +58,17 @@ async def length_of(connection: Connection, client_id: UUID, recording_id: UUID)
     return found
 
 
-async def degraded(connection: Connection) -> Sequence[Record]:
-    """`client_id` and `recording_id` of recordings that are not in both zones yet."""
+async def degraded(connection: Connection, after: tuple[UUID, UUID], limit: int) -> Sequence[Record]:
+    """`client_id` and `recording_id` of the next recordings after this one that are not in both zones yet."""
     return await connection.fetch(
         """-- every client: one zone lacks them, whosever they are
            SELECT client_id, recording_id
              FROM recording
-            WHERE is_degraded
+            WHERE is_degraded AND (client_id, recording_id) > ($1, $2)
             ORDER BY client_id, recording_id
-            LIMIT 1000"""
+            LIMIT $3""",
+        *after,
+        limit,
     )
 
 
