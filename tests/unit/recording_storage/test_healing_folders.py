@@ -1,42 +1,19 @@
 """What one zone lacks or spoils is healed from the other, and nothing stays that no row knows (01.3, 03)."""
 
-import os
 import shutil
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
 
 import pytest
 
 from guard import errors
-from recording_storage import healing, zone
+from recording_storage import healing
 from recording_storage.holder import Away
-from support.zone_healing_suite import WHOLE, HealingSuite, found, known, soon, store
-from support.zone_suite import CLIENT, FIRST, held, only, only_in
+from support.zone_healing_suite import WHOLE, HealingSuite, due, found, known, store
+from support.zone_suite import FIRST, only, only_in
 
 
 class TestTwoFolders(HealingSuite):
     pass
-
-
-class TestHowOld:
-    async def test_the_youngest_object_of_each_recording_decides(self, zones, tmp_path):
-        ids = [UUID(int=number) for number in range(3)]
-        paths = [zone.path(CLIENT, recording_id, number) for recording_id in ids for number in range(3)]
-        young = [zone.path(CLIENT, recording_id, number) for number, recording_id in enumerate(ids)]
-        for path in paths:
-            await zones.put(path, b"x")
-            if path not in young:
-                _age(tmp_path, path)
-        before = datetime.now(UTC) - timedelta(minutes=5)
-        assert await healing.sweep(zones, known(), before) == 0
-        _age(tmp_path, young[2])
-        assert await healing.sweep(zones, known(), before) == 1
-        assert sorted(await held(zones, "a")) == paths[:6]
-
-
-def _age(home, path):
-    for name in ("a", "b"):
-        os.utime(home / name / path, (0, 0))
 
 
 def _spoil(path):
@@ -63,21 +40,26 @@ class TestAZoneThatIsAway:
         assert await healing.heal(zones, FIRST, only(b"right")) == {"a"}
         assert (tmp_path / "a" / FIRST).read_bytes() == b"right"
 
-    async def test_nothing_is_compared_or_swept(self, zones, tmp_path):
+    async def test_nothing_is_compared(self, zones, tmp_path):
         await store(zones, WHOLE)
         healing.differences_found.labels("b", "orphan").set(7)
         (tmp_path / "b").rename(tmp_path / "unmounted")
         with pytest.raises(errors.Unavailable):
             await found(zones, WHOLE)
         assert healing.differences_found.labels("b", "orphan")._value.get() == 7  # the last comparison that ended
-        with pytest.raises(errors.Unavailable):
-            await healing.sweep(zones, known(WHOLE.recording_id), soon())
         (tmp_path / "unmounted").rename(tmp_path / "b")
         assert await found(zones, WHOLE) == []
+
+    async def test_what_it_holds_is_swept_when_it_is_back(self, zones, tmp_path):
+        await store(zones, WHOLE)
+        (tmp_path / "b").rename(tmp_path / "unmounted")
+        assert await healing.sweep(zones, known(), due(WHOLE.recording_id)) == 0
+        (tmp_path / "unmounted").rename(tmp_path / "b")
+        assert await healing.sweep(zones, known(), due(WHOLE.recording_id)) == 1
+        assert await found(zones) == []
 
     async def test_a_foreign_file_is_told_and_left(self, zones, tmp_path):
         (tmp_path / "a" / "note.txt").write_text("not ours")
         assert await found(zones) == [healing.Difference("a", "note.txt", "foreign")]
-        assert await healing.sweep(zones, known(), soon()) == 0
         assert await zones.clear_debris(timedelta(0)) == 0
         assert (tmp_path / "a" / "note.txt").exists()
