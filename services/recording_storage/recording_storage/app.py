@@ -49,7 +49,8 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(sweep.run(parts.door, zones), "sweep")
             parts.background(Scrub(parts.door, zones, keys, wounded, _pace(settings)).run(), "scrub")
             parts.background(healer.run(), "healer")
-            parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
+            every, clock = settings.compare_every_seconds, parts.door.clock
+            parts.background(comparison.run(jobs, zones, healer, wounded, every, clock=clock), "comparison")
             parts.background(inquiry.run(jobs, calls, sweep.wake, settings.compare_every_seconds), "inquiry")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
             api.state.archive = Archive(

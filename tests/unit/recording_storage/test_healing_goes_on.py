@@ -12,7 +12,7 @@ from recording_storage.healer import Wounded
 from recording_storage.holder import Away
 from recording_storage.playing import lost
 from support.lone_healer import BAD, CLIENT, GOOD, Failing, Service
-from support.zone_suite import held, only_in
+from support.zone_suite import SET, held, only_in
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def service(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Service:
     wounded = Wounded()
     first, second = (zone.Place(str(tmp_path / name)) for name in ("a", "b"))
     zones = zone.open_zones(zone.ZoneSettings((first, second)), wounded.note)
-    await zones.prepare(is_new=True)
+    await zones.prepare(SET, is_new=True)
     made = Service(zones, wounded)
     monkeypatch.setattr(healers, "store", made.store())
     monkeypatch.setattr(healers, "admit", made.admit)

@@ -8,6 +8,12 @@ from asyncpg import Record
 from guard.database import Connection
 
 
+async def set_id(connection: Connection) -> UUID | None:
+    """What the marks of this database's zones name; None: they were marked before there was a name."""
+    found: UUID | None = await connection.fetchval("SELECT set_id FROM zone_set")
+    return found
+
+
 async def are_adopted(connection: Connection) -> bool:
     """Whether the zones were taken into use before."""
     return bool(await connection.fetchval("SELECT count(*) > 0 FROM zone"))
