@@ -19,6 +19,8 @@ from recording_storage.store import call, client, guest
 CLIENTS = "auth.clients"
 CALLS = "tenant_data.calls"
 GUESTS = "tenant_data.guests"
+# As `auth` has it for a new client: for one of which no more is left to be heard than that it has left.
+DAYS_OF_A_NEW_CLIENT = 90
 
 
 class Misattributed(Exception):
@@ -34,7 +36,7 @@ def learn_clients(jobs: Pool) -> Handler:
             _require_own(record, said.client_id)
             async with database.translate(), jobs.acquire() as connection, connection.transaction():
                 if isinstance(said, ClientOffboarded):
-                    await client.close_client(connection, said.client_id, said.at)
+                    await client.close_client(connection, said.client_id, said.at, DAYS_OF_A_NEW_CLIENT)
                 else:
                     days = said.settings.retention.recordings_days
                     await client.save_client(connection, said.client_id, days, said.at)
