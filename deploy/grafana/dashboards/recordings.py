@@ -152,11 +152,10 @@ def _upkeep(made: Dashboard) -> Dashboard:
         ),
         figure(
             "Since the last comparison",
-            f"It runs hourly, and waits while a zone is away. Over two hours: {_LOOK}; docs/runbooks/recording-lost.md",
+            f"Hourly, unless a zone is away; an hour after a start there is the first. {_alert('ZonesNotCompared')}",
             units.Seconds,
-            # 0 until the first one has come to its end, which is not an age.
-            "time() - max(konci_zone_compared_seconds > 0)",
-            red=2 * 3600,
+            "time() - max(konci_zone_compared_seconds)",
+            red=3 * 3600,
         ),
         figure(
             "Since the last scrub",
