@@ -3,6 +3,7 @@
 They are not run here for want of a container engine; `docker compose config` is asked where a client has it.
 """
 
+import configparser
 import re
 import shutil
 import subprocess
@@ -32,6 +33,10 @@ DOCKERFILE = tree.text(Path("deploy/docker/Dockerfile"))
 # Where the containers are: the volume's place, and the default ports.
 INSIDE = Stack(run=Path("/run/konci"))
 OUR_STEPS = {"pod", "trust", "databases", *(f"{service}-migrate" for service in SERVICES)}
+# Needs an engine: there is no Grafana among the packages of the local run.
+GRAFANA = "grafana"
+GRAFANA_PORT = 8462
+OURS = {name: part for name, part in PARTS.items() if name != GRAFANA}
 
 
 def settings(service, *, identity=None):
@@ -51,7 +56,7 @@ def test_a_key_is_given_once():
 
 
 def test_the_same_processes():
-    assert set(PARTS) - OUR_STEPS == set(up.NAMES)
+    assert set(OURS) - OUR_STEPS == set(up.NAMES)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -105,9 +110,10 @@ def test_nothing_starts_before_what_it_needs(name, needs):
     assert needs <= set(before(name))
 
 
-def test_only_the_gateway_is_published():
+def test_only_the_gateway_and_grafana_are_published_and_on_loopback():
     published = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
-    assert published == {"pod": [f"127.0.0.1:{INSIDE.port}:{INSIDE.port}"]}
+    assert published == {"pod": [f"127.0.0.1:{port}:{port}" for port in (INSIDE.port, GRAFANA_PORT)]}
+    assert GRAFANA_PORT not in INSIDE.ports().values()
     assert {part["network_mode"] for name, part in PARTS.items() if name != "pod"} == {"service:pod"}
 
 
@@ -128,7 +134,7 @@ def test_no_secret_is_in_an_environment_variable():
 
 def test_each_image_is_built_from_the_one_dockerfile():
     stages = set(re.findall(r"^FROM .+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
-    for part in PARTS.values():
+    for part in OURS.values():
         build = part["build"]
         assert (tree.REPO / build["dockerfile"]).is_file()
         assert build["args"]["SERVICE"] in stages
@@ -144,6 +150,51 @@ def test_each_path_that_the_dockerfile_copies_exists_and_is_let_in():
         assert path in let_in
     for path in re.findall(r"(?<![\w/.])(?:deploy|libs)/[\w./-]+", DOCKERFILE):
         assert (tree.REPO / path).exists()
+
+
+def test_grafana_sees_no_identity_and_starts_only_on_demand():
+    grafana = PARTS[GRAFANA]
+    assert grafana["volumes"] == ["./deploy/grafana:/etc/grafana:ro"]
+    assert grafana["profiles"] == [GRAFANA]
+    assert re.fullmatch(r"grafana/grafana:\d+\.\d+\.\d+", grafana["image"])
+    assert "environment" not in grafana
+    assert set(grafana["secrets"]) == set(COMPOSE["secrets"])
+    # Where it is written, and nowhere in the repository.
+    assert all(held["file"].startswith(".run/grafana/") for held in COMPOSE["secrets"].values())
+
+
+def test_grafana_lets_nobody_in_and_asks_our_prometheus():
+    told = configparser.ConfigParser(interpolation=None)
+    told.read_string(tree.text(Path("deploy/grafana/grafana.ini")))
+    assert not told.getboolean("auth.anonymous", "enabled")
+    assert not told.getboolean("users", "allow_sign_up")
+    server = told["server"]
+    assert (server["protocol"], server["min_tls_version"], server["http_port"]) == (
+        "https",
+        "TLS1.3",
+        str(GRAFANA_PORT),
+    )
+    secrets = {f"/run/secrets/{name}" for name in PARTS[GRAFANA]["secrets"]}
+    assert secrets == {
+        server["cert_file"],
+        server["cert_key"],
+        told["security"]["admin_password"][len("$__file{") : -1],
+    }
+    (source,) = yaml.safe_load(tree.text(Path("deploy/grafana/provisioning/datasources/prometheus.yaml")))[
+        "datasources"
+    ]
+    assert source["url"] == f"http://127.0.0.1:{INSIDE.port_of('prometheus')}"
+    scraped = yaml.safe_load(tree.text(Path("deploy/prometheus/prometheus.yml")))["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
+    (shown,) = yaml.safe_load(tree.text(Path("deploy/grafana/provisioning/dashboards/konci.yaml")))["providers"]
+    inside = Path(shown["options"]["path"]).relative_to("/etc/grafana")
+    assert list((tree.REPO / "deploy" / "grafana" / inside).glob("*.json"))
+    assert (
+        tree.REPO
+        / "deploy"
+        / "grafana"
+        / Path(told["dashboards"]["default_home_dashboard_path"]).relative_to("/etc/grafana")
+    ).is_file()
 
 
 @pytest.mark.engine

@@ -25,6 +25,7 @@ def _tenant_tables() -> set[str]:
             is_platform = re.search(rf"COMMENT ON TABLE {re.escape(name)}\s+IS\s+'platform: ", text)
             if re.search(r"^\s*client_id\s", body, re.MULTILINE) and not is_platform:
                 tables.add(name.rsplit(".", 1)[-1])
+        tables |= set(re.findall(r"CREATE VIEW (\w+) ", text))
     return tables
 
 

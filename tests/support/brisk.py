@@ -19,8 +19,9 @@ from support.machine import Machine
 from support.recording_points import POINTS
 
 PACE: dict[str, dict[str, Any]] = {
-    "comparison": {"_ORPHANED": timedelta(seconds=20), "_DEBRIS": timedelta(seconds=20)},
+    "comparison": {name: timedelta(seconds=20) for name in ("_ORPHANED", "_LATE", "_DEBRIS")},
     "healer": {"_EVERY": 1.0},
+    "resting": {"_FIRST": 1.0},
     "heartbeat": {"_EVERY": 1.0},
     "rewrapping": {"_FIRST": 0.5, "_EVERY": 1.0},
 }

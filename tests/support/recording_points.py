@@ -17,6 +17,10 @@ def _by(rule: str) -> _Counts:
     return lambda arguments, _: bool(arguments[1]) and arguments[2] == rule
 
 
+def _did(rule: str) -> _Counts:
+    return lambda arguments, result: bool(result) and arguments[2] == rule
+
+
 def _done(_arguments: tuple[Any, ...], result: Any) -> bool:
     return bool(result)
 
@@ -49,8 +53,9 @@ POINTS: dict[str, Point] = {
     "delete: committed, not answered": _at("removal", "remove"),
     "expiry: due, no key destroyed": _at("removal", "destroy", "before", _by("retention")),
     "expiry: keys destroyed, nothing committed": _at("removal", "destroy", counts=_by("retention")),
-    "expiry: committed": _at("retention", "_sweep_client", counts=_by("retention")),
-    "call deleted: committed": _at("retention", "_sweep_client", counts=_by("call deleted")),
+    "expiry: committed": _at("retention", "_sweep_batch", counts=_did("retention")),
+    "call deleted: committed": _at("retention", "_sweep_batch", counts=_did("call deleted")),
+    "call deleted: settled": _at("store.call", "settle_calls"),
     "erasing: before the first object goes": _at("zone", "Zones.erase", "before"),
     "erasing: one zone is empty": _at("zone", "Zones._erase_in"),
     "erasing: both are": _at("zone", "Zones.erase"),

@@ -7,7 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,8 +17,9 @@ import httpx2
 from guard import vault
 from guard.access import Door
 from guard.places import Bounds, Places
-from recording_storage import comparison, zone
+from recording_storage import adoption, comparison, zone
 from recording_storage.archive import Archive
+from recording_storage.comparison import Grace
 from recording_storage.healer import Healer, Wounded
 from recording_storage.healing import Difference
 from recording_storage.heartbeat import Heartbeat
@@ -123,11 +124,10 @@ class Inside:
         nobody: Any = None
         return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
 
-    async def compared(self) -> list[Difference]:
-        """What differs between both zones and the database."""
-        return await comparison.compare(
-            self.door.pools.job, self.zones, self.healer, self.wounded, datetime.now(UTC) + timedelta(minutes=1)
-        )
+    async def compared(self, orphaned: timedelta = timedelta()) -> list[Difference]:
+        """What differs between both zones and the database; what nobody has owned for so long is erased."""
+        grace = Grace(self.door.clock, orphaned, timedelta(hours=3))
+        return await comparison.compare(self.door.pools.job, self.zones, self.healer, self.wounded, grace)
 
 
 @asynccontextmanager
@@ -138,5 +138,6 @@ async def inside(stack: Machine, shift: timedelta = timedelta()) -> AsyncIterato
         wounded = Wounded()
         first, second = (Place(str(place)) for place in places(stack))
         zones = zone.open_zones(ZoneSettings((first, second)), wounded.note)
+        await adoption.prepare(door.pools.job, zones)
         keys = Keys(door.keyring._vault, SERVICE, lifetime=2.0)
         yield Inside(door, zones, keys, door.keyring._vault, wounded, Healer(door, zones, keys, wounded))

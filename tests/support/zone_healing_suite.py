@@ -1,21 +1,17 @@
 """What healing, comparing and sweeping promise, whatever the zones are made of."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from recording_storage import healing, zone
 from recording_storage.healing import Difference, Expected
+from recording_storage.holder import Missing
 from recording_storage.segment import SEGMENT, Damaged, sealed_length
-from support.zone_suite import CLIENT, FIRST, RECORDING, anything, held, only, only_in
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, anything, held, only, only_in
 
-SECOND, THIRD = (zone.path(CLIENT, RECORDING, number) for number in (1, 2))
+THIRD = zone.path(CLIENT, RECORDING, 2)
 WHOLE = Expected(CLIENT, RECORDING, SEGMENT + 5)
-
-
-def soon():
-    return datetime.now(UTC) + timedelta(hours=1)
 
 
 def known(*recordings):
@@ -30,14 +26,19 @@ async def rows(*expected):
         yield one
 
 
+async def due(*recordings, client_id=CLIENT):
+    for recording_id in recordings:
+        yield client_id, recording_id
+
+
 async def store(zones, expected):
     for path, length in expected.lengths().items():
         await zones.put(path, bytes(length))
 
 
-async def found(zones, *expected, is_known=None, before=None):
+async def found(zones, *expected, is_known=None):
     is_known = is_known or known(*(one.recording_id for one in expected))
-    return [one async for one in healing.differences(zones, rows(*expected), is_known, before or soon())]
+    return [one async for one in healing.differences(zones, rows(*expected), is_known)]
 
 
 class HealingSuite:
@@ -69,6 +70,20 @@ class HealingSuite:
 
         monkeypatch.setattr(zones._named("a"), "write", forget)
         with pytest.raises(Damaged, match="reads back"):
+            await healing.heal(zones, FIRST, only(b"right"))
+        assert await held(zones, "a") == []  # listed as what it is: not there
+        assert await zones.read("b", FIRST, anything) == b"right"
+
+    async def test_what_is_erased_while_it_is_copied_is_missing(self, zones, monkeypatch):
+        await only_in(zones, "b", FIRST, b"right")
+        write = zones._named("a").write
+
+        async def late(path, body):
+            await write(path, body)
+            await zones.erase(zone.prefix(CLIENT, RECORDING))
+
+        monkeypatch.setattr(zones._named("a"), "write", late)
+        with pytest.raises(Missing):
             await healing.heal(zones, FIRST, only(b"right"))
 
     async def test_what_is_as_it_should_be_is_no_difference(self, zones):
@@ -111,22 +126,33 @@ class HealingSuite:
             Difference("b", zone.prefix(CLIENT, UUID(int=9)), "orphan"),
         ]
 
-    async def test_an_upload_under_way_is_swept_by_nobody(self, zones):
+    async def test_what_is_erased_while_it_is_compared_is_no_orphan(self, zones):
         await store(zones, WHOLE)
-        assert await healing.sweep(zones, known(RECORDING), soon()) == 0
+
+        async def is_known(client_id, recording_id):
+            await zones.erase(zone.prefix(client_id, recording_id))
+            return False
+
+        assert await found(zones, is_known=is_known) == []
+
+    async def test_what_has_an_owner_again_is_swept_by_nobody(self, zones):
+        await store(zones, WHOLE)
+        assert await healing.sweep(zones, known(RECORDING), due(RECORDING)) == 0
         assert len(await held(zones, "a")) == len(await held(zones, "b")) == 2
 
-    async def test_what_is_young_is_swept_by_nobody(self, zones):
+    async def test_what_is_not_due_is_swept_by_nobody(self, zones):
         await store(zones, WHOLE)
-        assert await healing.sweep(zones, known(), datetime.now(UTC) - timedelta(minutes=5)) == 0
+        assert await healing.sweep(zones, known(), due()) == 0
         assert len(await held(zones, "a")) == 2
 
-    async def test_orphans_are_swept_and_their_neighbours_stay(self, zones):
+    async def test_what_is_due_is_swept_and_its_neighbours_stay(self, zones):
         await store(zones, WHOLE)
-        for number in (1, 3, 9):
-            await zones.put(zone.path(CLIENT, UUID(int=number), 0), b"x")
+        ids = [UUID(int=number) for number in (1, 3, 9)]
+        for recording_id in ids:
+            await zones.put(zone.path(CLIENT, recording_id, 0), b"x")
         await only_in(zones, "b", zone.path(UUID(int=7), UUID(int=7), 0), b"x")
-        assert await healing.sweep(zones, known(RECORDING), soon()) == 4
+        assert await healing.sweep(zones, known(RECORDING), due(*ids, RECORDING)) == 3
+        assert await healing.sweep(zones, known(RECORDING), due(UUID(int=7), client_id=UUID(int=7))) == 1
         assert await held(zones, "a") == await held(zones, "b")
         assert sorted(await held(zones, "a")) == [FIRST, SECOND]
         assert await found(zones, WHOLE) == []
@@ -139,5 +165,5 @@ class HealingSuite:
             asked.append((client_id, recording_id))
             return True
 
-        await healing.sweep(zones, is_known, soon())
+        assert await found(zones, is_known=is_known) == []
         assert asked == [(CLIENT, RECORDING)] * 2

@@ -7,12 +7,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from guard import errors
 from recording_storage import zone
-from recording_storage.holder import Missing
+from recording_storage.holder import Away, Missing, up
 from recording_storage.segment import SEGMENT, Damaged
 
 CLIENT, RECORDING = UUID(int=1), UUID(int=2)
-FIRST = zone.path(CLIENT, RECORDING, 0)
+FIRST, SECOND = (zone.path(CLIENT, RECORDING, number) for number in range(2))
+SET, OTHER = UUID(int=5), UUID(int=6)
+MARK = ".zone"
 ESCAPES = (
     "", "..", "../x", "/etc/passwd", ".zone", f"{CLIENT}/../{CLIENT}/000000", f"{CLIENT}/{RECORDING}/000000#1",
     f"{CLIENT}/{RECORDING}/%2e%2e", f"{CLIENT}/{RECORDING}/0", f"{CLIENT}/{RECORDING}/000000\n", f"/{FIRST}",
@@ -37,7 +40,87 @@ async def held(zones, name, prefix=""):
     return [stored.path async for stored in zones.stored(name, prefix)]
 
 
-class ZoneSuite:
+async def write_mark(zones, name, text):
+    """By hand, as the runbooks say."""
+    await (await zones._named(name)._place.store()).put_async(MARK, text.encode())
+
+
+def later(zones):
+    """A while ago all of this was."""
+    for one in zones._both:
+        one._failed_at = None
+        if one._itself_at is not None:
+            one._itself_at -= 60
+
+
+class WhoseSuite:
+    @pytest.mark.parametrize("is_new", [True, False])
+    async def test_to_another_database_they_are_away_and_stay_as_they_are(self, zones, is_new, caplog):
+        await zones.put(FIRST, b"x")
+        if is_new:  # an empty one
+            with pytest.raises(errors.Unavailable):
+                await zones.prepare(OTHER, is_new=True)
+        else:
+            await zones.prepare(OTHER, is_new=False)
+        for name in zones.names:
+            assert not await zones.answers(name)
+            with pytest.raises(Away):
+                await held(zones, name)
+        with pytest.raises(errors.Unavailable):
+            await zones.put(SECOND, b"y")
+        assert await zones.erase(zone.prefix(CLIENT, RECORDING)) == frozenset()
+        said = [line for line in caplog.records if "zones-of-another-database" in line.message]
+        assert {(line.origin, line.cause) for line in said} == {
+            (name, f"its mark would be: konci recordings, zone {name}, of {OTHER}") for name in zones.names
+        }
+        later(zones)
+        await zones.prepare(SET, is_new=False)
+        assert await held(zones, "a") == await held(zones, "b") == [FIRST]
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    async def test_without_a_mark_and_with_objects_it_is_nobodys(self, zones, is_new):
+        await zones.put(FIRST, b"x")
+        await zones._named("a").delete([MARK])
+        later(zones)
+        if is_new:
+            with pytest.raises(errors.Unavailable):
+                await zones.prepare(SET, is_new=True)
+        else:
+            await zones.prepare(SET, is_new=False)
+        assert await zones.put(SECOND, b"y") == {"b"}
+        with pytest.raises(Away):
+            await held(zones, "a")
+        assert await zones.erase(zone.prefix(CLIENT, RECORDING)) == {"b"}
+        later(zones)
+        await write_mark(zones, "a", f"konci recordings, zone a, of {SET}\n")
+        assert await held(zones, "a") == [FIRST]
+
+    async def test_whoever_writes_the_mark_gives_it_to_a_database(self, zones):
+        await zones.put(FIRST, b"x")
+        for name in zones.names:
+            await write_mark(zones, name, f"konci recordings, zone {name}, of {OTHER}\n")
+        await zones.prepare(OTHER, is_new=True)
+        assert await held(zones, "a") == [FIRST]
+        assert await zones.put(SECOND, b"y") == {"a", "b"}
+
+    async def test_marks_from_before_they_named_anybody_are_known_to_their_own_database_alone(self, zones):
+        for name in zones.names:
+            await write_mark(zones, name, f"konci recordings, zone {name}\n")
+        later(zones)
+        with pytest.raises(errors.Unavailable):
+            await zones.put(FIRST, b"x")
+        await zones.prepare(None, is_new=False)
+        assert await zones.put(FIRST, b"x") == {"a", "b"}
+
+    async def test_what_can_still_be_read_there_does_not_count_as_up(self, zones):
+        await zones.put(FIRST, b"x")
+        await zones._named("a").delete([MARK])
+        assert not await zones.answers("a")
+        assert await zones.read("a", FIRST, anything) == b"x"
+        assert up.labels("a")._value.get() == 0
+
+
+class ZoneSuite(WhoseSuite):
     @pytest.mark.parametrize("path", ESCAPES)
     async def test_a_path_never_leaves_its_zone(self, zones, path):
         for refused in (zones.put(path, b"x"), zones.get(path, anything), zones.copy(path, "a", "b", anything)):

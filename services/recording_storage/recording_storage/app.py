@@ -11,11 +11,12 @@ from guard import http, runtime
 from guard.places import Bounds, Places
 from guard.tls import Certificate
 from guard.vault import Vault
-from recording_storage import adoption, comparison, consumers, inquiry, rewrapping, zone
+from recording_storage import adoption, comparison, consumers, rewrapping, zone
 from recording_storage.archive import PLAYS, UPLOADS, Archive, running
 from recording_storage.call import Calls
 from recording_storage.healer import Healer, Wounded
 from recording_storage.heartbeat import Heartbeat
+from recording_storage.inquiry import Inquiry
 from recording_storage.key import Keys
 from recording_storage.routes import STREAMED, router
 from recording_storage.scrubbing import Pace, Scrub
@@ -41,16 +42,18 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             uploads, plays = _places("uploads", UPLOADS), _places("plays", PLAYS)
             calls = Calls(tenant_data, settings.tenant_data)
             jobs = parts.pools.job
+            inquiry = Inquiry(jobs, calls, sweep.wake, settings.compare_every_seconds)
             parts.consume([consumers.CLIENTS], consumers.learn_clients(jobs), purpose="clients")
             parts.consume([consumers.CALLS], consumers.learn_calls(jobs, sweep.wake), purpose="calls")
-            parts.consume([consumers.GUESTS], consumers.learn_guests(jobs, sweep.wake), purpose="guests")
+            parts.consume([consumers.GUESTS], consumers.learn_guests(jobs, inquiry.wake), purpose="guests")
             parts.background(adoption.run(jobs, zones), "zones")
             parts.background(heartbeat.run(jobs), "heartbeat")
             parts.background(sweep.run(parts.door, zones), "sweep")
             parts.background(Scrub(parts.door, zones, keys, wounded, _pace(settings)).run(), "scrub")
             parts.background(healer.run(), "healer")
-            parts.background(comparison.run(jobs, zones, healer, wounded, settings.compare_every_seconds), "comparison")
-            parts.background(inquiry.run(jobs, calls, sweep.wake, settings.compare_every_seconds), "inquiry")
+            every, clock = settings.compare_every_seconds, parts.door.clock
+            parts.background(comparison.run(jobs, zones, healer, wounded, every, clock=clock), "comparison")
+            parts.background(inquiry.run(), "inquiry")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
             api.state.archive = Archive(
                 zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept

@@ -8,7 +8,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ _LOOK = 60.0  # seconds for which a store that was seen to speak TLS 1.3 is beli
 class Bucket:
     """A bucket: `https://host[:port]/bucket`, addressed by path."""
 
-    may_vanish = False  # a bucket that is not there refuses; it is not made by a write
+    believed = 5.0  # seconds for which its mark, once seen, need not be looked at before a write: that is a request
     must_settle = False  # S3 answers a PUT when it is stored for good
 
     def __init__(
@@ -55,6 +55,9 @@ class Bucket:
             writer.close()
             self._seen_at = time.monotonic()
         return self._store
+
+    async def stay_inside(self, paths: Collection[str]) -> None:
+        """Nothing: a key is a key."""
 
     async def make(self) -> None:
         """Nothing: whoever runs the store makes the bucket, and says who may use it."""

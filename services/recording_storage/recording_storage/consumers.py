@@ -1,6 +1,6 @@
 """What other services say: how long a client keeps recordings, which calls and guests are gone, whose a call is now.
 
-A repeated event changes nothing. Nothing is deleted here: what is gone is noted, and the sweep is woken.
+A repeated event changes nothing. Nothing is deleted here: what is gone is noted, and who looks after it is woken.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,13 @@ from events.guest import GuestErased
 from guard import database
 from guard.database import Connection, Pool
 from guard.inbox import Handler
-from recording_storage.store import call, client
+from recording_storage.store import call, client, guest
 
 CLIENTS = "auth.clients"
 CALLS = "tenant_data.calls"
 GUESTS = "tenant_data.guests"
+# As `auth` has it for a new client: for one of which no more is left to be heard than that it has left.
+DAYS_OF_A_NEW_CLIENT = 90
 
 
 class Misattributed(Exception):
@@ -34,7 +36,7 @@ def learn_clients(jobs: Pool) -> Handler:
             _require_own(record, said.client_id)
             async with database.translate(), jobs.acquire() as connection, connection.transaction():
                 if isinstance(said, ClientOffboarded):
-                    await client.close_client(connection, said.client_id, said.at)
+                    await client.close_client(connection, said.client_id, said.at, DAYS_OF_A_NEW_CLIENT)
                 else:
                     days = said.settings.retention.recordings_days
                     await client.save_client(connection, said.client_id, days, said.at)
@@ -54,7 +56,7 @@ def learn_calls(jobs: Pool, wake_sweep: Callable[[], None]) -> Handler:
     return learn
 
 
-def learn_guests(jobs: Pool, wake_sweep: Callable[[], None]) -> Handler:
+def learn_guests(jobs: Pool, wake_inquiry: Callable[[], None]) -> Handler:
     """Takes a batch of `tenant_data.guests`, each in a transaction of its own."""
 
     async def learn(records: Sequence[ConsumerRecord]) -> None:
@@ -62,8 +64,8 @@ def learn_guests(jobs: Pool, wake_sweep: Callable[[], None]) -> Handler:
             said = GuestErased.model_validate_json(record.value)
             _require_own(record, said.client_id)
             async with database.translate(), jobs.acquire() as connection, connection.transaction():
-                await call.bury_guest(connection, said.client_id, said.guest_id)
-        wake_sweep()
+                await guest.bury_guest(connection, said.client_id, said.guest_id)
+        wake_inquiry()
 
     return learn
 

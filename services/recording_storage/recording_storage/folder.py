@@ -1,19 +1,21 @@
 """A zone in a local folder: what obstore's LocalStore leaves to be done. It never reaches outside its folder.
 
 LocalStore writes `000001#1` and renames it. It syncs nothing, gives modes by the process's mask, and hides what a
-killed process left half-written; a folder that is not there it makes anew, also where a disk should be mounted.
+killed process left half-written; a folder that is not there it makes anew, also where a disk should be mounted; and it
+follows links.
 """
 
 import asyncio
+import errno
 import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from obstore.store import LocalStore
@@ -27,7 +29,7 @@ T = TypeVar("T")
 class Folder:
     """A folder of this machine, or of a disk mounted on it."""
 
-    may_vanish = True  # behind its path can be nothing, or the folder under a disk that is not mounted
+    believed = 0.0  # seconds: at any time its disk can be gone, and what is written is written beside it
     must_settle = True  # a power cut takes an object whose entry in its folder, or its folder's, is not on the disk
 
     def __init__(self, root: str) -> None:
@@ -40,6 +42,10 @@ class Folder:
         if self._store is None:
             self._store = await self._run(lambda: LocalStore(self._root, automatic_cleanup=True))
         return self._store
+
+    async def stay_inside(self, paths: Collection[str]) -> None:
+        """Raises OSError when one of these paths leads through a link, or is one."""
+        await self._run(lambda: _refuse_links(self._root, paths))
 
     async def make(self) -> None:
         """The folder itself, for its owner only. Raises OSError."""
@@ -55,10 +61,19 @@ class Folder:
 
     async def clear(self, below: str, older_than: timedelta) -> int:
         """Removes what killed processes left below `below`; how many files that were. Raises OSError."""
-        return await self._run(lambda: _clear(self._root / below, older_than))
+        return await self._run(lambda: _clear(self._root, below, older_than))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _refuse_links(root: Path, paths: Collection[str]) -> None:
+    # The zone itself may be one. Whoever can make links in it is not kept away by this, if he is quick: it is against
+    # links that are left there, behind which audio would be written, and what is not ours read and erased.
+    parts = {part for path in map(PurePosixPath, paths) for part in (path, *path.parents)} - {PurePosixPath()}
+    for part in parts:
+        if (root / part).is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _make(root: Path) -> None:
@@ -70,6 +85,7 @@ def _make(root: Path) -> None:
 
 
 def _settle(root: Path, below: str) -> None:
+    _refuse_links(root, [below])
     # A new file is in its folder, and a new folder in the one above, only when these are synced too. All of them each
     # time: which of them are new is not known here, as another process may have made one and been killed.
     for folder in (root / below, *(root / below).parents):
@@ -89,10 +105,11 @@ def _sync(path: Path, mode: int | None = None) -> None:
         os.close(descriptor)
 
 
-def _clear(below: Path, older_than: timedelta) -> int:
+def _clear(root: Path, below: str, older_than: timedelta) -> int:
+    _refuse_links(root, [below])
     before = time.time() - older_than.total_seconds()
     try:
-        return _clear_folder(below, before, is_top=True)
+        return _clear_folder(root / below, before, is_top=True)
     except FileNotFoundError:  # nothing was ever written there
         return 0
 

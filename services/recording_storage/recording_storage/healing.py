@@ -7,7 +7,6 @@ is cut short can be begun again: what is done stays done.
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 from uuid import UUID
@@ -24,10 +23,10 @@ IsKnown = Callable[[UUID, UUID], Awaitable[bool]]
 """Whether (client, recording) is a recording, or an upload under way. Asked after its objects were seen: the row of an
 upload is written before its first object, so what is unknown then belongs to nobody."""
 
-Kind = Literal["missing", "length", "surplus", "orphan", "foreign"]
+Kind = Literal["missing", "length", "surplus", "orphan", "foreign", "unreadable"]
 
 healed = Count("konci_zone_healed", "Objects written anew into this zone", ["zone"])
-swept = Count("konci_zone_swept", "Recordings without a row that were erased", ["zone"])
+swept = Count("konci_zone_swept", "Recordings without a row of which this zone holds nothing any more", ["zone"])
 differences_found = Gauge("konci_zone_differences", "What the last comparison found", ["zone", "kind"])
 
 
@@ -50,17 +49,29 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object that is not as it should be. `surplus`: of a known recording, beyond its end. `foreign`: not ours."""
+    """One object that is not as it should be. `surplus`: of a known recording, beyond its end. `foreign`: not ours.
+
+    `unreadable`: the zone answers, and cannot list this recording; of no recording ("") what nobody owns.
+    """
 
     zone: str
     path: str
     kind: Kind
 
 
+class Unreadable(Away):
+    """A zone that answers cannot give it, and the other does not have it: nobody knows whether it is lost."""
+
+
+class NotTaken(Away):
+    """A zone takes no copy: it is full, may only be read, or is away since."""
+
+
 async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> frozenset[str]:
     """Makes both zones hold what `accept` lets pass; the zones that were written.
 
-    Raises Lost when neither holds it, and Unavailable when one does not answer.
+    Raises Lost when neither holds it, Unreadable, NotTaken, and Away when a zone does not answer. Missing or Damaged:
+    it was erased meanwhile, or reads back otherwise than it was written.
     """
     good, wrong = [], []
     unreadable: Away | None = None
@@ -76,23 +87,26 @@ async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> fr
             wrong.append(name)
         else:
             good.append(name)
+    if not good and unreadable is not None:
+        raise Unreadable("A zone cannot give what the other does not have.") from unreadable
     if not good:
-        raise unreadable or Lost(path)
+        raise Lost(path)
     for target in wrong:
-        await zones.copy(path, good[0], target, accept)
+        try:
+            await zones.copy(path, good[0], target, accept)
+        except Away as away:
+            raise NotTaken(f"Zone {target} takes no copy.") from away
         healed.labels(target).inc()
     return frozenset(wrong)
 
 
-async def differences(
-    zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown, before: datetime
-) -> AsyncIterator[Difference]:
+async def differences(zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown) -> AsyncIterator[Difference]:
     """Each difference between both zones and the database. Holds one recording at a time.
 
-    `before`: younger objects without a row are left alone. Raises Unavailable when a zone goes away.
+    Raises Unavailable when a zone goes away.
     """
     found: Counter[tuple[str, str]] = Counter()
-    async for difference in _differences(zones, expected, is_known, before):
+    async for difference in _differences(zones, expected, is_known):
         found[difference.zone, difference.kind] += 1
         yield difference
     for name in zones.names:  # only a comparison that came to its end says how many there are
@@ -100,16 +114,30 @@ async def differences(
             differences_found.labels(name, kind).set(found[name, kind])
 
 
-async def _differences(
-    zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown, before: datetime
-) -> AsyncIterator[Difference]:
+async def _differences(zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown) -> AsyncIterator[Difference]:
     async for recording in expected:
         for name in zones.names:
-            for difference in await _of_recording(zones, name, recording, is_known):
+            for difference in await _skipping(zones, name, recording, is_known):
                 yield difference
     for name in zones.names:
-        async for difference in _without_row(zones, name, is_known, before):
-            yield difference
+        try:
+            async for difference in _without_row(zones, name, is_known):
+                yield difference
+        except Away:
+            if not await zones.answers(name):
+                raise
+            yield Difference(name, "", "unreadable")
+
+
+async def _skipping(zones: Zones, name: str, recording: Expected, is_known: IsKnown) -> list[Difference]:
+    """Its differences; one that cannot be listed holds up no other. Raises Away when the zone does not answer."""
+    for _ in range(2):  # one call in a million that fails is no difference
+        try:
+            return await _of_recording(zones, name, recording, is_known)
+        except Away:
+            if not await zones.answers(name):
+                raise
+    return [Difference(name, zone.prefix(recording.client_id, recording.recording_id), "unreadable")]
 
 
 async def of_recording(zones: Zones, recording: Expected, is_known: IsKnown) -> list[Difference]:
@@ -128,42 +156,37 @@ async def _of_recording(zones: Zones, name: str, recording: Expected, is_known: 
     return found if found and await is_known(recording.client_id, recording.recording_id) else []
 
 
-async def _without_row(zones: Zones, name: str, is_known: IsKnown, before: datetime) -> AsyncIterator[Difference]:
-    async for belongs, newest, path in _recordings(zones, name):
+async def _without_row(zones: Zones, name: str, is_known: IsKnown) -> AsyncIterator[Difference]:
+    async for belongs, path in _recordings(zones, name):
         if belongs is None:
             yield Difference(name, path, "foreign")
-        elif newest < before and not await is_known(*belongs):
+        elif not await is_known(*belongs) and await _is_there(zones, name, zone.prefix(*belongs)):
             yield Difference(name, zone.prefix(*belongs), "orphan")
 
 
-_Run = tuple[tuple[UUID, UUID] | None, datetime, str]
-"""Objects of one recording in a row: whose they are, when the youngest was written, the path of the first."""
+async def _is_there(zones: Zones, name: str, prefix: str) -> bool:
+    # Asked again: its removal may have come to its end after it was listed.
+    return any([True async for _ in zones.stored(name, prefix)])
 
 
-async def _recordings(zones: Zones, name: str) -> AsyncIterator[_Run]:
-    run: _Run | None = None
+async def _recordings(zones: Zones, name: str) -> AsyncIterator[tuple[tuple[UUID, UUID] | None, str]]:
+    """Of each recording, whose objects are in a row: which it is, and the path of the first."""
+    before: tuple[UUID, UUID] | None = None
     async for stored in zones.stored(name):
         belongs = zone.belongs(stored.path)
-        if run is not None and belongs is not None and belongs == run[0]:
-            run = belongs, max(run[1], stored.modified), run[2]
-            continue
-        if run is not None:
-            yield run
-        run = belongs, stored.modified, stored.path
-    if run is not None:
-        yield run
+        if belongs is None or belongs != before:
+            yield belongs, stored.path
+        before = belongs
 
 
-async def sweep(zones: Zones, is_known: IsKnown, before: datetime) -> int:
-    """Erases, in both zones, recordings without a row whose objects are all older than `before`; how many.
-
-    Raises Unavailable when a zone goes away.
-    """
+async def sweep(zones: Zones, is_known: IsKnown, due: AsyncIterable[tuple[UUID, UUID]]) -> int:
+    """Erases, in both zones, what of `due` is still unknown; how many recordings. One zone away: it is done later."""
     erased = 0
-    for name in zones.names:
-        async for difference in _without_row(zones, name, is_known, before):
-            if difference.kind == "orphan":
-                await zones.erase(difference.path)
-                swept.labels(name).inc()
-                erased += 1
+    async for belongs in due:
+        if await is_known(*belongs):
+            continue
+        gone = await zones.erase(zone.prefix(*belongs))
+        for name in gone:
+            swept.labels(name).inc()
+        erased += len(gone) == len(zones.names)
     return erased

@@ -6,6 +6,7 @@ from uuid import UUID
 from events.hold import HoldLifted, HoldPlaced
 from guard.access import Access
 from recording_storage.recording import RESOURCE, Recording, reveal
+from recording_storage.store import call as call_store
 from recording_storage.store import recording as store
 
 _TOPIC = "recording.holds"
@@ -29,6 +30,7 @@ async def lift(access: Access, recording_id: UUID, reason: str) -> None:
     if row.held_at is None:
         access.missed(RESOURCE, recording_id)
     await store.release_recording(access, recording_id)
+    await call_store.open_call(access, row.call_id)
     access.note(reason)
     lifted = HoldLifted(client_id=access.client_id, recording_id=recording_id, at=access.now)
     await access.publish(_TOPIC, str(access.client_id), lifted)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from obstore.exceptions import BaseError
 from prometheus_client import Counter, Gauge, Histogram
@@ -24,10 +25,13 @@ _CALLS = 64  # under way in one zone: as many threads, and MiB, as one that hang
 _TIRED = 5.0  # seconds for which a zone that failed is asked last
 _CHUNK = 100  # objects listed or deleted in one call
 _MARK = ".zone"  # says which zone this is: absent, it is the folder under a disk that is not mounted
+_STRANGE = (
+    "a zone is not of this database, and nothing is written or erased in it: see the runbook zones-of-another-database"
+)
 
 T = TypeVar("T")
 
-up = Gauge("konci_zone_up", "Whether the zone answered its last call", ["zone"])
+up = Gauge("konci_zone_up", "Whether the zone answered its last call, and carried its mark", ["zone"])
 seconds = Histogram(
     "konci_zone_seconds", "Calls to a zone that were answered", ["zone", "operation"],
     buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 5, 10),
@@ -41,7 +45,15 @@ class Missing(Exception):
 
 
 class NotItself(OSError):
-    """What is there does not carry this zone's mark."""
+    """What is there carries no mark."""
+
+
+class OfAnother(NotItself):
+    """What is there is marked as another zone, or as a zone of another database."""
+
+
+class Occupied(NotItself):
+    """What is there holds objects and carries no mark: whose they are is not known."""
 
 
 class Away(errors.Unavailable):
@@ -66,11 +78,20 @@ class Holder:
         self._limit = limit
         self._free = asyncio.Semaphore(_CALLS)
         self._failed_at: float | None = None
+        self._itself_at: float | None = None  # when its mark was seen, if nothing failed since
+        self._own_mark = b""
 
     @property
     def is_tired(self) -> bool:
         """Whether it failed just now."""
         return self._failed_at is not None and time.monotonic() - self._failed_at < _TIRED
+
+    def belong_to(self, set_id: UUID | None) -> None:
+        """Says what its mark names; None: it was marked before there was a name."""
+        named = "" if set_id is None else f", of {set_id}"
+        mark = f"konci recordings, zone {self.name}{named}\n".encode()
+        if mark != self._own_mark:
+            self._own_mark, self._itself_at = mark, None
 
     async def look(self) -> bool:
         """Whether it answers as itself."""
@@ -88,7 +109,7 @@ class Holder:
             if await self._mark() is None:
                 store = await self._place.store()
                 async for _ in store.list(chunk_size=1):
-                    raise NotItself("there are objects, and no mark")
+                    raise Occupied("there are objects, and no mark")
                 await store.put_async(_MARK, self._own_mark, use_multipart=False)
                 await self._place.keep(_MARK)
                 await self._place.settle("")
@@ -100,8 +121,8 @@ class Holder:
         """Writes an object, whole or not at all; a power cut may take it until `settle`. Raises Away."""
 
         async def write() -> None:
-            if self._place.may_vanish:
-                await self._be_itself()
+            await self._be_itself(self._place.believed)
+            await self._place.stay_inside([_folder(path)])  # the object itself is replaced, whatever it is
             store = await self._place.store()
             await store.put_async(path, body, use_multipart=False)
             await self._place.keep(path)
@@ -126,6 +147,7 @@ class Holder:
         """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""
 
         async def read() -> bytes:
+            await self._place.stay_inside([path])
             store = await self._place.store()
             try:
                 answer = await store.get_async(path)
@@ -144,6 +166,7 @@ class Holder:
         """Deletes objects; what is gone already stays gone. Raises Away."""
 
         async def delete() -> None:
+            await self._place.stay_inside({_folder(path) for path in paths})
             store = await self._place.store()
             try:
                 await store.delete_async(paths)
@@ -157,29 +180,29 @@ class Holder:
 
         async def begin() -> Any:
             await self._be_itself()
+            await self._place.stay_inside([below])
             return (await self._place.store()).list(below or None, chunk_size=_CHUNK)
 
         async def more() -> list[Stored] | None:
             try:
-                return [Stored(m["path"], m["size"], m["last_modified"]) for m in await anext(stream)]
+                chunk = [Stored(m["path"], m["size"], m["last_modified"]) for m in await anext(stream)]
             except StopAsyncIteration:
                 return None
+            await self._place.stay_inside({_folder(stored.path) for stored in chunk})
+            return chunk
 
         stream = await self._call("list", begin)
         while (chunk := await self._call("list", more)) is not None:
             yield [stored for stored in chunk if stored.path != _MARK]
 
     async def clear(self, below: str, older_than: timedelta) -> int:
-        """Removes half-written files; how many. Not within the time limit: it walks the whole folder. Raises Away."""
-        await self._call("look", self._be_itself)
-        try:
-            return await self._place.clear(below, older_than)
-        except OSError as failed:
-            raise self._away("clear", failed) from failed
+        """Removes half-written files; how many. All of a zone ("") it walks without a time limit. Raises Away."""
 
-    @property
-    def _own_mark(self) -> bytes:
-        return f"konci recordings, zone {self.name}\n".encode()
+        async def clear() -> int:
+            await self._be_itself()
+            return await self._place.clear(below, older_than)
+
+        return await self._call("clear", clear, is_bounded=bool(below))
 
     async def _mark(self) -> bytes | None:
         store = await self._place.store()
@@ -188,14 +211,20 @@ class Holder:
         except FileNotFoundError:
             return None
 
-    async def _be_itself(self) -> None:
-        if await self._mark() != self._own_mark:
-            raise NotItself(f"there is no mark of zone {self.name}")
+    async def _be_itself(self, believed: float = 0.0) -> None:
+        if self._itself_at is not None and time.monotonic() - self._itself_at < believed:
+            return
+        mark = await self._mark()
+        if mark is None or not self._own_mark:
+            raise NotItself("there is no mark, or it is not known yet which one it must be")
+        if mark != self._own_mark:
+            raise OfAnother("there is another mark")
+        self._itself_at = time.monotonic()
 
-    async def _call(self, operation: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _call(self, operation: str, work: Callable[[], Coroutine[Any, Any, T]], *, is_bounded: bool = True) -> T:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._limit if is_bounded else None):
                 await self._free.acquire()
                 # Not cancelled when it takes too long: its thread would go on, and nobody would count it.
                 task = asyncio.ensure_future(work())
@@ -204,7 +233,8 @@ class Holder:
         except (TimeoutError, OSError, BaseError) as failed:
             raise self._away(operation, failed) from failed
         seconds.labels(self.name, operation).observe(time.monotonic() - began)
-        up.labels(self.name).set(1)
+        if self._itself_at is not None:  # else it gives what it is asked for, and whose it is is not known
+            up.labels(self.name).set(1)
         return result
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
@@ -215,7 +245,14 @@ class Holder:
     def _away(self, operation: str, failed: Exception) -> Away:
         if not self.is_tired:
             _log.warning("a zone is away", extra={"origin": self.name, "error": type(failed).__name__})
-        self._failed_at = time.monotonic()
+            if isinstance(failed, OfAnother | Occupied):
+                wanted = f"its mark would be: {self._own_mark.decode().strip()}"
+                _log.error(_STRANGE, extra={"origin": self.name, "cause": wanted})
+        self._failed_at, self._itself_at = time.monotonic(), None
         up.labels(self.name).set(0)
         failures.labels(self.name, operation).inc()
         return Away(f"Zone {self.name} does not answer.")
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]

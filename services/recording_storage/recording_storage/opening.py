@@ -2,6 +2,7 @@
 opened only for as long as its key is there.
 """
 
+from collections.abc import Callable
 from uuid import UUID
 
 from events.access import Action
@@ -23,10 +24,20 @@ class Opening:
         self._caller = caller
         self._recording_id = recording_id
 
-    async def sealer(self) -> Sealer:
-        """What opens its segments, to be asked for each of them: a key is held for a minute at most, however long the
-        work lasts. Raises NotFound once it is deleted, Unavailable.
+    async def accept(self, number: int, *, is_last: bool) -> Callable[[bytes], int]:
+        """What lets segment `number` pass when it opens, and tells how long it is as it is stored; else it raises
+        Damaged. To be asked for each of them: a key is held for a minute at most, however long the work lasts. Raises
+        NotFound once it is deleted, Unavailable.
         """
+        sealer = await self._sealer()
+
+        def accept(sealed: bytes) -> int:
+            sealer.open(number, sealed, is_last=is_last)
+            return len(sealed)
+
+        return accept
+
+    async def _sealer(self) -> Sealer:
         client_id = self._caller.client_id
         held = self._keys.held(client_id, self._recording_id)
         if held is not None:

@@ -20,7 +20,7 @@ from recording_storage.healer import Wounded
 from recording_storage.holder import Away, Missing
 from recording_storage.key import Keys
 from recording_storage.opening import admit
-from recording_storage.segment import SEGMENT, Damaged, Sealer
+from recording_storage.segment import SEGMENT, Damaged
 from recording_storage.store import scrub as store
 from recording_storage.store import zone as zone_store
 from recording_storage.zone import Zones
@@ -129,7 +129,7 @@ class Scrub:
             opening = await admit(self._door, self._keys, at.client_id, at.recording_id, "scrubbing the zones")
             await self._pause(_ADMISSION)
             for number in range(first, last + 1):
-                accept = _accept(await opening.sealer(), number, is_last=number == last)
+                accept = await opening.accept(number, is_last=number == last)
                 if not await self._opens(zone.path(at.client_id, at.recording_id, number), accept):
                     await self._require_recording(at)
                 await self._keep(_Place(at.client_id, at.recording_id, number + 1))
@@ -162,11 +162,3 @@ class Scrub:
 
     async def _pause(self, size: int) -> None:
         await asyncio.sleep(size / self._pace.bytes_per_second)
-
-
-def _accept(sealer: Sealer, number: int, *, is_last: bool) -> Callable[[bytes], int]:
-    def accept(sealed: bytes) -> int:
-        sealer.open(number, sealed, is_last=is_last)
-        return len(sealed)
-
-    return accept

@@ -43,7 +43,8 @@ class Sweep:
         # Each in its own time: a zone that hangs holds up each erasing by seconds, and must hold up no expiry.
         steps: dict[str, Step] = {
             "uploads": lambda: leftover.sweep(door, zones, self._silent),
-            "due": lambda: self._due(door),
+            "expired": lambda: self._due(retention.sweep_expired(door)),
+            "deleted calls": lambda: self._due(retention.sweep_deleted(door)),
             "removals": lambda: removal.finish(door, zones, self._copies_kept),
             "tombstones": lambda: _prune(door),
         }
@@ -60,8 +61,8 @@ class Sweep:
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), self._every)
 
-    async def _due(self, door: Door) -> int:
-        done = await retention.sweep(door)
+    async def _due(self, sweep: Awaitable[int]) -> int:
+        done = await sweep
         if done:
             self.wake()  # there is something to erase
         return done

@@ -1,7 +1,8 @@
 """The two zones that hold the sealed segments: written to both at once, read from the first that answers rightly.
 
 Nothing leaves by `read` or `get` but what the caller's check let pass, and no path names anything outside its zone.
-Each call to a zone has a time limit; a zone that hangs holds up neither its neighbour nor a second call.
+Each call to a zone has a time limit, save the walk for debris through all of it; a zone that hangs holds up neither its
+neighbour nor a second call.
 """
 
 import asyncio
@@ -106,14 +107,16 @@ class Zones:
         self._both = (first, second)
         self._wounds = wounds
 
-    async def prepare(self, *, is_new: bool) -> None:
-        """Looks at both. `is_new` (no recording was ever stored) makes and marks them, and raises Unavailable when one
+    async def prepare(self, set_id: UUID | None, *, is_new: bool) -> None:
+        """Says whose they are: before this, and with another database's mark, a zone counts as away.
+
+        `is_new` (this database has never taken them into use) makes and marks them, and raises Unavailable when one
         cannot be; later a zone without its mark counts as away: a disk that is not mounted must not be written beside.
         """
         for zone in self._both:
-            if is_new:
-                await zone.adopt()
-            await zone.look()
+            zone.belong_to(set_id)
+        for zone in self._both if is_new else ():
+            await zone.adopt()
 
     async def adopt(self, name: str) -> None:
         """Takes an empty place as zone `name`, instead of one that was lost. Raises Unavailable."""
@@ -123,11 +126,9 @@ class Zones:
         """Whether the zone answers as itself now."""
         return await self._named(name).look()
 
-    async def watch(self, every_seconds: float) -> None:
-        """Keeps `konci_zone_up` true while nobody calls. Runs until cancelled."""
-        while True:
-            await asyncio.gather(*(zone.look() for zone in self._both))
-            await asyncio.sleep(every_seconds)
+    async def look(self) -> None:
+        """Looks at both at once: it keeps `konci_zone_up` true while nobody calls."""
+        await asyncio.gather(*(zone.look() for zone in self._both))
 
     async def put(self, path: str, body: bytes) -> frozenset[str]:
         """Writes to both at once; the zones that hold it now, for good once it is settled. Raises Unavailable when
@@ -196,6 +197,7 @@ class Zones:
         body = await self.read(source, path, passed)
         await self._named(target).write(path, body)
         if await self._named(target).read(path) != body:
+            await self._named(target).delete([path])  # of the right length, perhaps: no listing would show it
             raise Damaged("it reads back otherwise than it was written")
 
     async def erase(self, prefix: str) -> frozenset[str]:

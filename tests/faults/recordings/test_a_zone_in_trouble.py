@@ -64,7 +64,7 @@ async def is_whole(stack: Machine) -> None:
         differences = [value for name, value in told.items() if name.startswith("konci_zone_differences")]
         return (
             told["konci_zone_compared_seconds"] > since
-            and len(differences) == 10
+            and len(differences) == 12
             and not any(differences)
             and not told["konci_recording_degraded"]
         )

@@ -9,9 +9,8 @@ import pytest
 
 from recording_storage import healing, zone
 from support.zone_healing_suite import WHOLE, found, known
-from support.zone_suite import CLIENT, FIRST, RECORDING, anything, held, only
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, anything, held, only
 
-SECOND = zone.path(CLIENT, RECORDING, 1)
 MIB = bytes(2**20)
 
 
@@ -30,7 +29,7 @@ async def zones(tmp_path, wounds):
     mount("-t", "tmpfs", "-o", "size=3m,mode=0700", "konci-zone", str(disk))
     places = zone.Place(str(disk)), zone.Place(str(tmp_path / "b"))
     both = zone.open_zones(zone.ZoneSettings(places), lambda *wound: wounds.append(wound))
-    await both.prepare(is_new=True)
+    await both.prepare(SET, is_new=True)
     return both
 
 

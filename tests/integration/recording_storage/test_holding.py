@@ -77,12 +77,12 @@ class TestHeld:
         told, free = record(otter), record(otter)
         hold(otter, told["id"])
         async with inside(stack, timedelta(days=4000)) as later:
-            await retention.sweep(later.door)
+            await retention.sweep_expired(later.door)
         assert is_there(otter, told["id"])
         assert not is_there(otter, free["id"])  # the client was looked at, and this one was due
         lift(otter, told["id"])
         async with inside(stack, timedelta(days=4000)) as later:
-            assert await retention.sweep(later.door) >= 1
+            assert await retention.sweep_expired(later.door) >= 1
         assert not is_there(otter, told["id"])
 
     def test_its_call_is_gone(self, stack: Machine, otter: Hotel) -> None:

@@ -162,7 +162,7 @@ async def _upload(parts: Inside, hotel: Hotel, call_id: UUID) -> Recording:
 
 
 EXPIRING: dict[str, Point] = {
-    "it is known who is due": (retention_store, "due", "after", 1),
+    "it is known who is due": (retention_store, "clients_with_expired", "after", 1),
     "the key is destroyed, nothing committed": (removal_store, "destroy_keys", "after", 1),
     "the key is destroyed": (access.Entry, "_committed", "at", 1),
     "before the first object goes": (zone.Zones, "erase", "before", 1),
@@ -183,7 +183,7 @@ async def test_an_expiry(stack: Machine, otter: Hotel, monkeypatch: pytest.Monke
                 with pytest.raises(Killed):
                     await _expire(parts)
                 assert reached()
-            await retention.sweep(parts.door)
+            await retention.sweep_expired(parts.door)
         await go_on(stack)
         await is_clean(stack, otter)
     assert objects(stack, told["id"]) == []
@@ -191,7 +191,7 @@ async def test_an_expiry(stack: Machine, otter: Hotel, monkeypatch: pytest.Monke
 
 
 async def _expire(parts: Inside) -> None:
-    await retention.sweep(parts.door)
+    await retention.sweep_expired(parts.door)
     await removal.finish(parts.door, parts.zones, KEPT)
 
 

@@ -10,7 +10,7 @@ from recording_storage import removal, retention
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import SERVICE, inside, objects, play, record, rows
+from support.recordings import SERVICE, inside, objects, play, record, rows, standing
 
 DAYS = 30
 KEPT = timedelta(days=30)
@@ -37,7 +37,7 @@ async def age(stack: Machine, recording_id: str, by: timedelta) -> None:
 
 async def sweep(stack: Machine, shift: timedelta) -> int:
     async with inside(stack, shift) as later:
-        return await retention.sweep(later.door)
+        return await retention.sweep_expired(later.door)
 
 
 def is_there(hotel: Hotel, recording_id: str) -> bool:
@@ -131,3 +131,26 @@ async def test_more_than_one_batch(stack: Machine, otter: Hotel, monkeypatch: py
         await removal.finish(parts.door, parts.zones, KEPT)
     wait_until(lambda: not any(objects(stack, recording_id) for recording_id in due), within=20, what="the erasing")
     assert await rows(stack, "removal", otter.client_id) == []
+
+
+def empty(hotel: Hotel) -> list[dict[str, Any]]:
+    """Entries of a deletion that name no recording."""
+    return [entry for entry in hotel.log(action="recording:delete", outcome="allowed") if not entry["resources"]]
+
+
+async def test_what_is_not_there_leaves_no_entry(
+    stack: Machine, otter: Hotel, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(empty(otter))
+    with standing(stack):  # it would delete them first
+        async with superuser(stack, SERVICE) as connection, connection.transaction():
+            # As if another process were deleting it.
+            await connection.execute("SELECT FROM recording WHERE recording_id = $1 FOR UPDATE", UUID(told["id"]))
+            async with inside(stack, KEPT + timedelta(days=1)) as later:
+                await retention.sweep_expired(later.door)
+            assert UUID(told["id"]) in {row["recording_id"] for row in await rows(stack, "recording", otter.client_id)}
+        monkeypatch.setattr(retention, "BATCH", 1)  # and the last batch is a whole one
+        assert await sweep(stack, KEPT + timedelta(days=1)) >= 1
+    asked = {"action": "recording:delete", "resource_type": "recording", "resource_id": told["id"]}
+    wait_until(lambda: len(otter.log(**asked)) == 2, within=60, what="both entries")  # all others came before
+    assert len(empty(otter)) == before

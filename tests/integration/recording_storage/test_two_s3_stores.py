@@ -12,7 +12,7 @@ from recording_storage import healing, zone
 from stack.settings import Stack
 from support import edge, s3
 from support.zone_healing_suite import WHOLE, HealingSuite, found, known, store
-from support.zone_suite import FIRST, ZoneSuite, anything, only
+from support.zone_suite import FIRST, MARK, SECOND, SET, ZoneSuite, anything, later, only
 
 BEFORE_13 = ssl.TLSVersion.TLSv1_2
 
@@ -49,7 +49,7 @@ def opened(stores, wounds):
 @pytest.fixture
 async def zones(stores, opened):
     both = opened(*(one.bucket() for one in stores))
-    await both.prepare(is_new=True)
+    await both.prepare(SET, is_new=True)
     return both
 
 
@@ -61,6 +61,30 @@ class TestHealingTwoStores(HealingSuite):
     pass
 
 
+class TestWhichZoneItIs:
+    async def test_one_bucket_is_not_two_zones(self, stores, opened):
+        one = stores[0].bucket()
+        zones = opened(one, one)
+        with pytest.raises(errors.Unavailable):
+            await zones.prepare(SET, is_new=True)
+        later(zones)
+        await zones.prepare(SET, is_new=False)
+        assert await zones.put(FIRST, b"x") == {"a"}
+
+    async def test_a_bucket_that_was_exchanged_is_not_written(self, zones, stores, opened):
+        await zones.put(FIRST, b"x")
+        zones._named("a")._place = opened(stores[0].bucket(), stores[1].bucket())._named("a")._place
+        later(zones)  # its mark is believed for a few seconds
+        assert await zones.put(SECOND, b"y") == {"b"}
+
+    async def test_its_mark_is_not_asked_for_with_each_segment(self, zones):
+        await zones.put(FIRST, b"x")
+        await zones._named("a").delete([MARK])
+        assert await zones.put(SECOND, b"y") == {"a", "b"}
+        later(zones)
+        assert await zones.put(SECOND, b"y") == {"b"}
+
+
 class TestWhoIsSpokenTo:
     async def test_a_store_without_tls_1_3_is_sent_nothing(self, trusted, stores, opened):
         with s3.recorder(trusted.identity("store") / "identity.pem", BEFORE_13) as (port, asked):
@@ -69,7 +93,7 @@ class TestWhoIsSpokenTo:
             )
             zones = opened(old, stores[1].bucket())
             with pytest.raises(errors.Unavailable):
-                await zones.prepare(is_new=True)
+                await zones.prepare(SET, is_new=True)
             with pytest.raises(errors.Unavailable):
                 await zones.adopt("a")
         assert asked == []
@@ -160,7 +184,7 @@ ENVIRONMENT = {
 class TestAStoreThatStops:
     async def test_one_that_hangs_costs_one_limit_and_one_that_ended_nothing(self, stores, opened, wounds):
         zones = opened(*(one.bucket() for one in stores), seconds=3.0)
-        await zones.prepare(is_new=True)
+        await zones.prepare(SET, is_new=True)
         await store(zones, WHOLE)
         stores[0].send(signal.SIGSTOP)
         try:
@@ -176,7 +200,7 @@ class TestAStoreThatStops:
 
     async def test_what_it_missed_is_healed_when_it_is_back(self, stores, opened):
         zones = opened(*(one.bucket() for one in stores))
-        await zones.prepare(is_new=True)
+        await zones.prepare(SET, is_new=True)
         stores[0].stop()
         for path, length in WHOLE.lengths().items():
             assert await zones.put(path, bytes(length)) == {"b"}

@@ -13,7 +13,7 @@ from events.client import ClientChanged, ClientOffboarded, ClientRegistered, Cli
 from events.event import Event
 from events.guest import GuestErased
 from recording_storage import consumers, retention
-from recording_storage.consumers import CALLS, CLIENTS, GUESTS, Misattributed
+from recording_storage.consumers import CALLS, CLIENTS, DAYS_OF_A_NEW_CLIENT, GUESTS, Misattributed
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
@@ -67,6 +67,27 @@ async def guest_of(stack: Machine, recording_id: str) -> UUID | None:
     return guest_id
 
 
+async def planted(stack: Machine, client_id: UUID) -> UUID:
+    """A recording that was made now, of a client whom nobody can sign in to any more; nothing is stored of it."""
+    recording_id = uuid4()
+    async with superuser(stack, SERVICE) as connection, connection.transaction():
+        await connection.execute(
+            "INSERT INTO recording (client_id, recording_id, call_id, bytes, sha256, content_type, duration_ms,"
+            " created_at) VALUES ($1, $2, $3, 1, sha256(''), 'audio/wav', 1, now())",
+            client_id,
+            recording_id,
+            uuid4(),
+        )
+        await connection.execute(
+            "INSERT INTO recording_key (client_id, recording_id, key_id, wrapped, key_version)"
+            " VALUES ($1, $2, $3, 'vault:v1:planted', 1)",
+            client_id,
+            recording_id,
+            uuid4(),
+        )
+    return recording_id
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -103,7 +124,29 @@ class TestClients:
         client_id = uuid4()
         await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW))
         await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW + timedelta(days=1)))
-        assert await known(stack, client_id) == (None, NOW)
+        assert await known(stack, client_id) == (DAYS_OF_A_NEW_CLIENT, NOW)
+
+    @pytest.mark.parametrize("kind", [ClientRegistered, ClientChanged])
+    async def test_its_days_are_learnt_after_it_has_left(self, stack: Machine, kind: Any) -> None:
+        """The topic is compacted: who reads it anew may hear of the leaving first, and of all before it later."""
+        client_id = uuid4()
+        await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW))
+        await learn(stack, client_id, state(kind, client_id, 30, NOW - timedelta(days=400)))
+        assert await known(stack, client_id) == (30, NOW)
+        await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW))
+        assert await known(stack, client_id) == (30, NOW)
+
+    async def test_what_one_that_has_left_keeps_expires(self, stack: Machine) -> None:
+        """Nothing else is known of it: its recordings are not kept for ever."""
+        client_id = uuid4()
+        await learn(stack, client_id, ClientOffboarded(client_id=client_id, at=NOW))
+        recording_id = await planted(stack, client_id)
+        async with inside(stack, timedelta(days=DAYS_OF_A_NEW_CLIENT, seconds=-60)) as earlier:
+            await retention.sweep_expired(earlier.door)
+        assert [row["recording_id"] for row in await rows(stack, "recording", client_id)] == [recording_id]
+        async with inside(stack, timedelta(days=DAYS_OF_A_NEW_CLIENT, seconds=60)) as later:
+            await retention.sweep_expired(later.door)
+        assert await rows(stack, "recording", client_id) == []
 
     def test_an_administrators_change_arrives(self, stack: Machine, heron: Hotel) -> None:
         told = record(heron)
@@ -125,7 +168,7 @@ class TestCalls:
             stack, heron.client_id, CallDeleted(client_id=heron.client_id, call_id=UUID(told["call_id"]), at=NOW)
         )
         async with inside(stack) as parts:
-            await retention.sweep(parts.door)
+            await retention.sweep_deleted(parts.door)
         expect(otter.agent.get(f"/v1/recordings/{told['id']}"), 200)
 
     async def test_a_deleted_calls_recordings_go(self, stack: Machine, otter: Hotel) -> None:
@@ -152,24 +195,3 @@ class TestCalls:
         assert await guest_of(stack, told["id"]) == second
         await learn(stack, otter.client_id, assigned(None, NOW + timedelta(seconds=3)))
         assert await guest_of(stack, told["id"]) is None
-
-
-class TestGuests:
-    async def test_what_is_still_theirs_after_a_while_goes(
-        self, stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        guest_id, other = otter.guest()["id"], otter.guest()["id"]
-        told, moved = record(otter, guest_id=guest_id), record(otter, guest_id=guest_id)
-        await learn(stack, otter.client_id, GuestErased(client_id=otter.client_id, guest_id=UUID(guest_id), at=NOW))
-        async with inside(stack) as parts:
-            await retention.sweep(parts.door)
-            expect(otter.agent.get(f"/v1/recordings/{told['id']}"), 200)
-            # It was the other's before the guest was erased; this is known only now.
-            before = CallAssigned(
-                client_id=otter.client_id, call_id=UUID(moved["call_id"]), guest_id=UUID(other), at=NOW
-            )
-            await learn(stack, otter.client_id, before)
-            monkeypatch.setattr(retention, "GUEST_GRACE", 0.0)
-            await retention.sweep(parts.door)
-        expect(otter.agent.get(f"/v1/recordings/{told['id']}"), 404)
-        expect(otter.agent.get(f"/v1/recordings/{moved['id']}"), 200)

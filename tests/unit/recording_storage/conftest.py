@@ -3,6 +3,7 @@
 import pytest
 
 from recording_storage import zone
+from support.zone_suite import SET
 
 
 @pytest.fixture
@@ -22,5 +23,5 @@ def opened(tmp_path, wounds):
 @pytest.fixture
 async def zones(opened):
     both = opened()
-    await both.prepare(is_new=True)
+    await both.prepare(SET, is_new=True)
     return both

@@ -29,7 +29,8 @@ async def test_what_is_due_goes_while_an_erasing_waits(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(leftover, "sweep", erase)
     monkeypatch.setattr(removal, "finish", erase)
-    monkeypatch.setattr(retention, "sweep", sweep)
+    monkeypatch.setattr(retention, "sweep_expired", sweep)
+    monkeypatch.setattr(retention, "sweep_deleted", _nothing)
     monkeypatch.setattr(sweeping, "_prune", _nothing)
     working = asyncio.create_task(Sweep(0.01, 60, timedelta()).run(None, None))
     await asyncio.wait_for(is_erasing.wait(), 5)
@@ -60,7 +61,8 @@ async def test_what_was_due_is_erased_at_once_and_what_is_woken_meanwhile_is_don
 
     monkeypatch.setattr(leftover, "sweep", _nothing)
     monkeypatch.setattr(removal, "finish", erase)
-    monkeypatch.setattr(retention, "sweep", due)
+    monkeypatch.setattr(retention, "sweep_expired", due)
+    monkeypatch.setattr(retention, "sweep_deleted", _nothing)
     monkeypatch.setattr(sweeping, "_prune", _nothing)
     working = asyncio.create_task(sweep.run(None, None))
     for _ in range(3):

@@ -10,9 +10,7 @@ import pytest
 from guard import errors
 from recording_storage import zone
 from recording_storage.holder import Away, failures, moved, seconds, up
-from support.zone_suite import CLIENT, FIRST, RECORDING, ZoneSuite, anything, held, only
-
-SECOND = zone.path(CLIENT, RECORDING, 1)
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, ZoneSuite, anything, held, only
 
 
 class TestTwoFolders(ZoneSuite):
@@ -41,30 +39,37 @@ class TestWhichZoneItIs:
     async def test_a_later_start_marks_nothing(self, zones, opened, tmp_path):
         shutil.rmtree(tmp_path / "a")
         again = opened()
-        await again.prepare(is_new=False)
+        await again.prepare(SET, is_new=False)
         assert await again.put(FIRST, b"x") == {"b"}
         await again.adopt("a")
         await again.copy(FIRST, "b", "a", only(b"x"))
 
     async def test_a_second_start_before_the_first_recording_changes_nothing(self, zones, opened):
         again = opened()
-        await again.prepare(is_new=True)
+        await again.prepare(SET, is_new=True)
         assert await again.put(FIRST, b"x") == {"a", "b"}
 
     async def test_one_folder_is_not_two_zones(self, opened):
         with pytest.raises(errors.Unavailable):
-            await opened(names=("a", "a")).prepare(is_new=True)
+            await opened(names=("a", "a")).prepare(SET, is_new=True)
+        later = opened(names=("a", "a"))
+        await later.prepare(SET, is_new=False)
+        assert await later.put(FIRST, b"x") == {"a"}
+
+    async def test_before_it_is_known_whose_they_are_they_are_away(self, zones, opened):
+        with pytest.raises(errors.Unavailable):
+            await opened().put(FIRST, b"x")
 
     async def test_a_folder_that_holds_something_else_is_not_taken(self, opened, tmp_path):
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / "letter.txt").write_text("somebody's")
         with pytest.raises(errors.Unavailable):
-            await opened().prepare(is_new=True)
+            await opened().prepare(SET, is_new=True)
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["letter.txt"]
 
     async def test_two_folders_are_not_exchanged(self, zones, opened):
         swapped = opened(names=("b", "a"))
-        await swapped.prepare(is_new=False)
+        await swapped.prepare(SET, is_new=False)
         with pytest.raises(errors.Unavailable):
             await swapped.put(FIRST, b"x")
 
@@ -89,7 +94,7 @@ class TestWhichZoneItIs:
 class TestSlow:
     async def test_a_zone_that_hangs_costs_one_limit_and_not_its_neighbour(self, opened, tmp_path, wounds):
         zones = opened(seconds=2.0)
-        await zones.prepare(is_new=True)
+        await zones.prepare(SET, is_new=True)
         await zones.put(FIRST, b"x")
         _hang(tmp_path / "a" / FIRST)  # opening a pipe waits for somebody to write
         began = time.monotonic()
@@ -102,7 +107,7 @@ class TestSlow:
 
     async def test_many_hanging_calls_are_bounded_and_the_neighbour_goes_on(self, opened, tmp_path):
         zones = opened(seconds=2.0)
-        await zones.prepare(is_new=True)
+        await zones.prepare(SET, is_new=True)
         await zones.put(FIRST, b"x")
         await zones.put(SECOND, b"y")
         _hang(tmp_path / "a" / FIRST)
@@ -113,9 +118,23 @@ class TestSlow:
         await _release(tmp_path / "a" / FIRST)
         assert await zones.read("a", SECOND, anything) == b"y"  # it came back, so its calls are free again
 
+    async def test_a_folder_that_hangs_while_it_is_cleared_holds_up_no_erasing(self, opened, monkeypatch):
+        zones = opened(seconds=2.0)
+        await zones.prepare(SET, is_new=True)
+        await zones.put(FIRST, b"x")
+        is_let_go = asyncio.Event()
+
+        async def hang(*_):
+            await is_let_go.wait()
+
+        monkeypatch.setattr(zones._named("a")._place, "clear", hang)
+        erased = await asyncio.wait_for(zones.erase(zone.prefix(CLIENT, RECORDING)), 10)
+        is_let_go.set()
+        assert erased == {"b"}
+
     async def test_a_tired_zone_is_not_written_while_the_other_serves(self, opened, tmp_path):
         zones = opened()
-        await zones.prepare(is_new=True)
+        await zones.prepare(SET, is_new=True)
         shutil.rmtree(tmp_path / "a")
         assert await zones.put(FIRST, b"x") == {"b"}
         await zones._named("a").adopt()
@@ -131,7 +150,12 @@ class TestSlow:
 
 class TestWhatIsMeasured:
     async def test_a_zone_is_down_while_it_does_not_answer(self, zones, tmp_path):
-        watching = asyncio.ensure_future(zones.watch(0.01))
+        async def watch():
+            while True:
+                await zones.look()
+                await asyncio.sleep(0.01)
+
+        watching = asyncio.ensure_future(watch())
         assert await _becomes(up.labels("a"), 1)
         (tmp_path / "a").rename(tmp_path / "unmounted")
         assert await _becomes(up.labels("a"), 0)

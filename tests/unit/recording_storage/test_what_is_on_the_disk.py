@@ -12,9 +12,7 @@ import pytest
 
 from recording_storage import zone
 from recording_storage.holder import up
-from support.zone_suite import CLIENT, FIRST, RECORDING, anything, held
-
-SECOND = zone.path(CLIENT, RECORDING, 1)
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, anything, held
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ async def test_what_is_settled_outlives_a_power_cut(zones, tmp_path, synced):
 
 
 async def test_a_zone_taken_into_use_outlives_a_power_cut(opened, tmp_path, synced):
-    await opened(names=("x/y/a", "x/y/b")).prepare(is_new=True)
+    await opened(names=("x/y/a", "x/y/b")).prepare(SET, is_new=True)
     root = tmp_path / "x" / "y" / "a"
     marked = synced.index(root / ".zone")
     assert synced.index(root, marked) > marked

@@ -20,13 +20,17 @@ async def save_client(connection: Connection, client_id: UUID, recordings_days: 
     )
 
 
-async def close_client(connection: Connection, client_id: UUID, at: datetime) -> None:
-    """This client has left. A client that has left does not come back under its old id."""
+async def close_client(connection: Connection, client_id: UUID, at: datetime, recordings_days: int) -> None:
+    """This client has left. A client that has left does not come back under its old id.
+
+    `recordings_days` are for one of which nothing else is known. Whatever is learnt of its own days, is newer.
+    """
     await connection.execute(
-        """INSERT INTO client (client_id, closed_at, changed_at)
-           VALUES ($1, $2, $2)
+        """INSERT INTO client (client_id, recordings_days, closed_at, changed_at)
+           VALUES ($1, $3, $2, '-infinity')
            ON CONFLICT (client_id) DO UPDATE SET closed_at = coalesce(client.closed_at, excluded.closed_at)
             WHERE client.client_id = $1""",
         client_id,
         at,
+        recordings_days,
     )

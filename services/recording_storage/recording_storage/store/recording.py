@@ -56,16 +56,10 @@ async def days_kept(access: Access) -> int | None:
 async def find_recording(access: Access, recording_id: UUID) -> RecordingRow:
     """The recording. Raises NotFound, the same for a foreign, an absent and an expired one (invariant 12)."""
     record = await access.fetchrow(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
-                  r.created_at, r.held_at, c.recordings_days
-             FROM recording r
-             LEFT JOIN client c ON c.client_id = r.client_id
-            WHERE r.client_id = $1 AND r.recording_id = $2
-              AND (r.held_at IS NOT NULL
-                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $3, true)
-                       AND NOT EXISTS (SELECT
-                                         FROM tombstone t
-                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))""",
+        """SELECT recording_id, call_id, guest_id, bytes AS length, sha256, content_type, duration_ms, created_at,
+                  held_at, recordings_days
+             FROM visible_recording
+            WHERE client_id = $1 AND recording_id = $2 AND visible_until > $3""",
         recording_id,
         access.now,
     )
@@ -126,17 +120,11 @@ async def lock_recording(access: Access, recording_id: UUID) -> RecordingRow:
 async def list_recordings(access: Access, before: UUID, limit: int) -> list[RecordingRow]:
     """The newest `limit` recordings with an id below `before`, and one more if there is one."""
     records = await access.fetch(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
-                  r.created_at, r.held_at, c.recordings_days
-             FROM recording r
-             LEFT JOIN client c ON c.client_id = r.client_id
-            WHERE r.client_id = $1 AND r.recording_id < $2
-              AND (r.held_at IS NOT NULL
-                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $3, true)
-                       AND NOT EXISTS (SELECT
-                                         FROM tombstone t
-                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))
-            ORDER BY r.recording_id DESC
+        """SELECT recording_id, call_id, guest_id, bytes AS length, sha256, content_type, duration_ms, created_at,
+                  held_at, recordings_days
+             FROM visible_recording
+            WHERE client_id = $1 AND recording_id < $2 AND visible_until > $3
+            ORDER BY recording_id DESC
             LIMIT $4 + 1""",
         before,
         access.now,
@@ -148,17 +136,11 @@ async def list_recordings(access: Access, before: UUID, limit: int) -> list[Reco
 async def list_recordings_of_call(access: Access, call_id: UUID, before: UUID, limit: int) -> list[RecordingRow]:
     """The same, of one call."""
     records = await access.fetch(
-        """SELECT r.recording_id, r.call_id, r.guest_id, r.bytes AS length, r.sha256, r.content_type, r.duration_ms,
-                  r.created_at, r.held_at, c.recordings_days
-             FROM recording r
-             LEFT JOIN client c ON c.client_id = r.client_id
-            WHERE r.client_id = $1 AND r.call_id = $2 AND r.recording_id < $3
-              AND (r.held_at IS NOT NULL
-                   OR (coalesce(r.created_at + make_interval(days => c.recordings_days) > $4, true)
-                       AND NOT EXISTS (SELECT
-                                         FROM tombstone t
-                                        WHERE t.client_id = $1 AND t.kind = 'call' AND t.subject_id = r.call_id)))
-            ORDER BY r.recording_id DESC
+        """SELECT recording_id, call_id, guest_id, bytes AS length, sha256, content_type, duration_ms, created_at,
+                  held_at, recordings_days
+             FROM visible_recording
+            WHERE client_id = $1 AND call_id = $2 AND recording_id < $3 AND visible_until > $4
+            ORDER BY recording_id DESC
             LIMIT $5 + 1""",
         call_id,
         before,

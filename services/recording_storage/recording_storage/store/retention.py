@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from asyncpg import Record
 
@@ -9,33 +10,21 @@ from guard.access import Access
 from guard.database import Connection
 
 
-async def due(connection: Connection, now: datetime, guest_grace_seconds: float) -> Sequence[Record]:
-    """`client_id` and `rule` of each client that has recordings to delete by that rule. A hold keeps what it is on."""
+async def clients_with_expired(connection: Connection, now: datetime) -> Sequence[Record]:
+    """`client_id` of each client that has recordings whose time is over. A hold keeps what it is on."""
     return await connection.fetch(
         """-- every client: policy every_client of the job role, which sees no content
-           SELECT c.client_id, 'retention' AS rule
+           SELECT c.client_id
              FROM client c
             WHERE EXISTS (SELECT
                             FROM recording r
                            WHERE r.client_id = c.client_id AND r.held_at IS NULL
-                             AND r.created_at <= $1::timestamptz - make_interval(days => c.recordings_days))
-           UNION ALL
-           SELECT DISTINCT t.client_id, 'call deleted'
-             FROM tombstone t
-             JOIN recording r ON r.client_id = t.client_id AND r.call_id = t.subject_id
-            WHERE t.kind = 'call' AND r.held_at IS NULL
-           UNION ALL
-           SELECT DISTINCT t.client_id, 'guest erased'
-             FROM tombstone t
-             JOIN recording r ON r.client_id = t.client_id AND r.guest_id = t.subject_id
-            WHERE t.kind = 'guest' AND r.held_at IS NULL
-              AND t.noted_at <= clock_timestamp() - make_interval(secs => $2)""",
+                             AND r.created_at <= $1::timestamptz - make_interval(days => c.recordings_days))""",
         now,
-        guest_grace_seconds,
     )
 
 
-async def lock_expired(access: Access, limit: int, _grace: float) -> Sequence[Record]:
+async def lock_expired(access: Access, limit: int) -> Sequence[Record]:
     """The oldest `limit` recordings whose time is over; until the commit nobody else holds or deletes them."""
     return await access.fetch(
         """SELECT r.recording_id, r.call_id, r.guest_id
@@ -51,31 +40,26 @@ async def lock_expired(access: Access, limit: int, _grace: float) -> Sequence[Re
     )
 
 
-async def lock_of_deleted_calls(access: Access, limit: int, _grace: float) -> Sequence[Record]:
-    """The same of calls that are gone."""
+async def lock_of_deleted_calls(
+    access: Access, limit: int, call_ids: Sequence[UUID], *, of_erased_guests: bool
+) -> Sequence[Record]:
+    """The same of those of these calls that are gone: with their guest, or by themselves.
+
+    The call alone decides. Whose a recording is, may be news of before: it only says under which rule it goes.
+    """
     return await access.fetch(
         """SELECT r.recording_id, r.call_id, r.guest_id
              FROM recording r
              JOIN tombstone t ON t.client_id = r.client_id AND t.kind = 'call' AND t.subject_id = r.call_id
-            WHERE r.client_id = $1 AND t.client_id = $1 AND r.held_at IS NULL
-            LIMIT $2
+            WHERE r.client_id = $1 AND t.client_id = $1 AND r.held_at IS NULL AND r.call_id = ANY($2::uuid[])
+              AND $3 = EXISTS (SELECT
+                                 FROM tombstone g
+                                WHERE g.client_id = $1 AND g.kind = 'guest' AND g.subject_id = r.guest_id)
+            LIMIT $4
               FOR UPDATE OF r SKIP LOCKED""",
+        call_ids,
+        of_erased_guests,
         limit,
-    )
-
-
-async def lock_of_erased_guests(access: Access, limit: int, grace_seconds: float) -> Sequence[Record]:
-    """The same of guests that are gone for longer than the grace."""
-    return await access.fetch(
-        """SELECT r.recording_id, r.call_id, r.guest_id
-             FROM recording r
-             JOIN tombstone t ON t.client_id = r.client_id AND t.kind = 'guest' AND t.subject_id = r.guest_id
-            WHERE r.client_id = $1 AND t.client_id = $1 AND r.held_at IS NULL
-              AND t.noted_at <= clock_timestamp() - make_interval(secs => $3)
-            LIMIT $2
-              FOR UPDATE OF r SKIP LOCKED""",
-        limit,
-        grace_seconds,
     )
 
 

@@ -8,6 +8,12 @@ from asyncpg import Record
 from guard.database import Connection
 
 
+async def set_id(connection: Connection) -> UUID | None:
+    """What the marks of this database's zones name; None: they were marked before there was a name."""
+    found: UUID | None = await connection.fetchval("SELECT set_id FROM zone_set")
+    return found
+
+
 async def are_adopted(connection: Connection) -> bool:
     """Whether the zones were taken into use before."""
     return bool(await connection.fetchval("SELECT count(*) > 0 FROM zone"))
@@ -58,15 +64,17 @@ async def length_of(connection: Connection, client_id: UUID, recording_id: UUID)
     return found
 
 
-async def degraded(connection: Connection) -> Sequence[Record]:
-    """`client_id` and `recording_id` of recordings that are not in both zones yet."""
+async def degraded(connection: Connection, after: tuple[UUID, UUID], limit: int) -> Sequence[Record]:
+    """`client_id` and `recording_id` of the next recordings after this one that are not in both zones yet."""
     return await connection.fetch(
         """-- every client: one zone lacks them, whosever they are
            SELECT client_id, recording_id
              FROM recording
-            WHERE is_degraded
+            WHERE is_degraded AND (client_id, recording_id) > ($1, $2)
             ORDER BY client_id, recording_id
-            LIMIT 1000"""
+            LIMIT $3""",
+        *after,
+        limit,
     )
 
 
