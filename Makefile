@@ -25,7 +25,7 @@ demo: up ## Two hotels, their dialogues and recordings, and their access logs
 	@$(KONCI) demo
 
 test: install ## All tests, on a stack of their own beside a running one
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --durations=30
 
 pentest: install ## Our safeguards off one by one, then every attack that the isolation suite knows; writes reports/
 	@PYTHONPATH=tests .venv/bin/python -m mutation
