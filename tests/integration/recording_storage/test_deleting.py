@@ -96,23 +96,32 @@ class TestDeleted:
         assert len(got) <= 2 * MIB
         assert otter.log(**said)[0]["reason"].startswith(f"cut, {len(got)} bytes")
 
-    async def test_while_it_is_healed(self, stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A copy that is written after the erasing does not stay."""
+    @pytest.mark.parametrize("is_on_its_way", [True, False])
+    async def test_while_it_is_healed(
+        self, stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch, is_on_its_way: bool
+    ) -> None:
+        """A copy that is written after the erasing does not stay, and what there is nothing left of is no loss."""
+        before = playing.lost._value.get()
         recording_id, agent = UUID(record(otter, wav(2 * MIB))["id"]), caller(otter.client_id, "agent")
         objects(stack, recording_id)[1].unlink()
         async with inside(stack) as parts:
+            copy = parts.zones.copy
 
-            async def late(path: str, source: str, target: str, accept: Any) -> None:
+            async def late(path: str, *more: Any) -> None:
                 body = places(stack)[1].joinpath(path).read_bytes()
                 await removal.remove(parts.archive(), parts.door.entry(), agent, recording_id)
                 await removal.finish(parts.door, parts.zones, timedelta(days=30))
-                await parts.zones.put(path, body)  # what the copy had read before
+                if is_on_its_way:
+                    await parts.zones.put(path, body)  # what the copy had read before
+                else:
+                    await copy(path, *more)
 
             monkeypatch.setattr(parts.zones, "copy", late)
             parts.wounded.note("a", zone.path(otter.client_id, recording_id, 1), "missing")
             with standing(stack):
                 await parts.healer.turn()
                 assert objects(stack, recording_id) == []
+        assert playing.lost._value.get() == before
 
     async def test_while_a_zone_is_away(self, stack: Machine, otter: Hotel) -> None:
         told = record(otter, wav(2 * MIB))

@@ -8,9 +8,11 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from recording_storage import healer
+from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
-from support.recordings import MIB, inside, objects, places, play, record, rows, send, wav
+from support.recordings import MIB, SERVICE, inside, objects, places, play, record, rows, send, standing, wav
 from support.workload import certificate
 
 pytestmark = pytest.mark.usefixtures("zones_of_the_service")
@@ -77,6 +79,23 @@ async def test_one(stack: Machine, otter: Hotel) -> None:
         assert expect(play(otter.agent, told["id"]), 200).content == AUDIO
     async with inside(stack) as parts:
         assert [found for found in await parts.compared() if told["id"] in found.path] == []
+
+
+async def test_what_lacks_a_zone_is_healed_page_by_page(
+    stack: Machine, otter: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [record(otter, wav(1000 + number)) for number in range(3)]
+    monkeypatch.setattr(healer, "_PAGE", 2)
+    async with inside(stack) as parts:
+        with standing(stack):
+            for one in told:
+                objects(stack, one["id"])[0].unlink()
+            async with superuser(stack, SERVICE) as connection:
+                ids = [UUID(one["id"]) for one in told]
+                await connection.execute("UPDATE recording SET is_degraded = true WHERE recording_id = ANY($1)", ids)
+            assert [await parts.healer.turn() for _ in range(3)] == [2, 1, 0]
+            assert not any([await is_degraded(stack, otter, one["id"]) for one in told])
+            assert [len(objects(stack, one["id"])) for one in told] == [2, 2, 2]
 
 
 async def test_what_nobody_owns_is_found_and_swept(stack: Machine, otter: Hotel) -> None:
