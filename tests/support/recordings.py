@@ -107,6 +107,13 @@ def standing(stack: Machine) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+class _StillIn:
+    """Of revocations, where none has come."""
+
+    async def is_over(self, _caller: Any) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class Inside:
     """The service's parts, in the test's own process."""
@@ -122,7 +129,10 @@ class Inside:
         """As `app` makes it, but for what asks other services."""
         room = Places("tests", Bounds(100, 100, kept=0), retry_after=1)
         nobody: Any = None
-        return Archive(self.zones, self.keys, nobody, room, room, Heartbeat(), nobody, lambda: None, timedelta(days=30))
+        everybody: Any = _StillIn()
+        return Archive(
+            self.zones, self.keys, nobody, room, room, Heartbeat(), everybody, lambda: None, timedelta(days=30)
+        )
 
     async def compared(self, orphaned: timedelta = timedelta()) -> list[Difference]:
         """What differs between both zones and the database; what nobody has owned for so long is erased."""
