@@ -119,7 +119,7 @@ async def test_a_database_that_does_not_know_the_zones_refuses_and_erases_nothin
 
     async with inside(stack) as parts:
         async with _empty(stack), _older(stack, told["id"]):
-            await asyncio.to_thread(wait_until, is_refused, within=30, what="the refusal of a running service")
+            await asyncio.to_thread(wait_until, is_refused, within=30, every=1, what="the refusal of a running service")
             with pytest.raises(errors.Unavailable):
                 await adoption.prepare(parts.door.pools.job, parts.zones)
             for hours in (0, 2, 25, 50):
@@ -129,7 +129,7 @@ async def test_a_database_that_does_not_know_the_zones_refuses_and_erases_nothin
             assert len(objects(stack, told["id"])) == 2
             async with superuser(stack, SERVICE) as connection:
                 assert await connection.fetch("SELECT name FROM zone") == []
-        await asyncio.to_thread(wait_until, is_taken, within=30, what="an upload with the right database")
+        await asyncio.to_thread(wait_until, is_taken, within=30, every=1, what="an upload with the right database")
         assert expect(play(otter.agent, told["id"]), 200).content == AUDIO
         await adoption.prepare(parts.door.pools.job, parts.zones)
         assert [one for one in await parts.compared() if told["id"] in one.path] == []
