@@ -92,9 +92,9 @@ async def _introduce(request: httpx2.Request) -> None:
 
 def on_behalf(request: Request) -> dict[bytes, bytes]:
     """Headers with which a service asks another one for its caller: token, address, user agent (`relays` of `app`).
-    In bytes, as they came: a user agent need not be ASCII.
+    In bytes, as they came: a user agent need not be ASCII. The first of each, as `identity` takes it.
     """
-    kept = {name: value for name, value in request.headers.raw if name in (b"authorization", b"user-agent")}
+    kept = {name: value for name, value in reversed(request.headers.raw) if name in (b"authorization", b"user-agent")}
     return {**kept, _ADDRESS.encode(): request.scope["state"]["ip"].encode()}
 
 

@@ -66,7 +66,7 @@ async def run(
 async def compare(jobs: Pool, zones: Zones, healer: Healer, wounded: Wounded, grace: Grace) -> list[Difference]:
     """What differs; it is healed after this, and what nobody has owned for long is erased. Raises Unavailable."""
     found: list[Difference] = []
-    began = grace.clock.now()
+    began, is_whole = grace.clock.now(), True
     async for difference in healing.differences(zones, _expected(jobs), healer.is_known):
         if len(found) < _PAGE:  # to be told; each is counted
             found.append(difference)
@@ -74,9 +74,11 @@ async def compare(jobs: Pool, zones: Zones, healer: Healer, wounded: Wounded, gr
             wounded.note(difference.zone, difference.path, "missing")
         if difference.kind == "orphan":
             await _note(jobs, difference.path, grace)
-    async with database.translate(), jobs.acquire() as connection:
-        await orphan_store.forget(connection, began)
-    erased = await healing.sweep(zones, healer.is_known, _due(jobs, grace.clock.now() - grace.orphaned))
+        is_whole = is_whole and difference.kind != "unreadable"
+    if is_whole:  # else what it did not come to would begin its day anew
+        async with database.translate(), jobs.acquire() as connection:
+            await orphan_store.forget(connection, began)
+    erased = await healing.sweep(zones, healer.is_known, _due(jobs, began, grace))
     if erased:
         _log.warning("erased what nobody owned", extra={"count": erased})
     compared_at.set_to_current_time()
@@ -90,11 +92,11 @@ async def _note(jobs: Pool, prefix: str, grace: Grace) -> None:
         await orphan_store.note(connection, client_id, recording_id, now, now - grace.unseen)
 
 
-async def _due(jobs: Pool, seen_before: datetime) -> AsyncIterator[tuple[UUID, UUID]]:
+async def _due(jobs: Pool, began: datetime, grace: Grace) -> AsyncIterator[tuple[UUID, UUID]]:
     after = (_NONE, _NONE)
     while True:
         async with database.translate(), jobs.acquire() as connection:
-            rows = await orphan_store.due(connection, seen_before, after, _PAGE)
+            rows = await orphan_store.due(connection, began - grace.orphaned, began, after, _PAGE)
         for row in rows:
             after = row["client_id"], row["recording_id"]
             yield after

@@ -76,6 +76,7 @@ class Healer:
         self._wounded = wounded
         self._resting = Resting()
         self._after = _NONE
+        self._copied: list[tuple[str, str]] = []  # zone and path, of the recording that is being healed
 
     async def run(self) -> None:
         """Heals until cancelled; a zone or the database away is waited for."""
@@ -96,13 +97,16 @@ class Healer:
         pending = await self._next_degraded()
         wounds = self._wounded.take()
         self._resting.forget()
-        healed, is_held_up = 0, False
+        healed, is_held_up, refused = 0, False, set[UUID]()
         # Those that failed come last: what ends a turn early keeps no other from being healed in the next one.
         for recording in sorted(dict.fromkeys([*wounds, *pending]), key=self._resting.began):
             paths = wounds.get(recording, set())
-            if not is_held_up and not self._resting.holds(recording, paths):
+            if not is_held_up and recording[0] not in refused and not self._resting.holds(recording, paths):
                 try:
                     healed += await self._attempt(recording, paths)
+                except NotTaken:  # one client's folder takes nothing; or of two, so a disk that is full
+                    refused.add(recording[0])
+                    is_held_up = len(refused) > 1
                 except (errors.Unavailable, asyncpg.PostgresError):
                     is_held_up = True  # so the others need not be tried either
                 else:
@@ -144,7 +148,7 @@ class Healer:
         self._resting.lay(recording, paths, is_final=is_final)
         if not is_final:
             self._wounded.keep(recording, paths)
-        if isinstance(failed, NotTaken):  # nor will a disk that is full take the next one's
+        if isinstance(failed, NotTaken):  # nor is the next one's taken
             raise failed
         return False
 
@@ -153,6 +157,7 @@ class Healer:
         length = await self._length(recording)
         if length is None:
             raise errors.NotFound
+        self._copied = []
         try:
             failed = await self._make_whole(Expected(*recording, length), paths)
         except errors.Problem:
@@ -198,7 +203,7 @@ class Healer:
         number = int(path.rsplit("/", 1)[-1])
         accept = await opening.accept(number, is_last=number == last)
         try:
-            await healing.heal(self._zones, path, accept)
+            self._copied += [(name, path) for name in await healing.heal(self._zones, path, accept)]
         except (Lost, Unreadable, Missing, Damaged) as wrong:
             return wrong
         finally:
@@ -206,9 +211,12 @@ class Healer:
         return None
 
     async def _require(self, recording: Recording) -> None:
-        """Raises NotFound when it was deleted meanwhile: nothing stays of what was copied after it was erased."""
+        """Raises NotFound when it was deleted meanwhile: nothing stays of what was copied after it was erased. What was
+        not copied here does: its row may be missing by mistake (a restore), and then it has its day as any orphan.
+        """
         if await self._length(recording) is None:
-            await self._zones.erase(zone.prefix(*recording))
+            for name, path in self._copied:
+                await self._zones.take_back(name, path)
             raise errors.NotFound
 
     async def _length(self, recording: Recording) -> int | None:

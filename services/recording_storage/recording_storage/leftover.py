@@ -9,6 +9,8 @@ from recording_storage import zone
 from recording_storage.store import upload as store
 from recording_storage.zone import Zones
 
+_DOUBTFUL = 600.0  # seconds of silence
+
 
 class _AliveAfterAll(Exception):
     """It has beaten, or ended, since it was listed."""
@@ -17,6 +19,8 @@ class _AliveAfterAll(Exception):
 async def sweep(door: Door, zones: Zones, silent_seconds: float) -> int:
     """Erases what was given up, or silent for so long; how many uploads. What a zone that is away holds waits for it.
 
+    What counts as running and has been silent for long may be a recording: to a database that was restored from before
+    its last commit. It is let go of and not erased; if nobody owns it, it has its day as any orphan (`comparison`).
     Raises Unavailable when the database is away.
     """
     async with database.translate(), door.pools.job.acquire() as connection:
@@ -26,7 +30,8 @@ async def sweep(door: Door, zones: Zones, silent_seconds: float) -> int:
         client_id, recording_id = row["client_id"], row["recording_id"]
         if row["state"] == "running" and not await _give_up(door, client_id, recording_id, silent_seconds):
             continue
-        gone = await zones.erase(zone.prefix(client_id, recording_id))
+        is_doubtful = row["state"] == "running" and row["silent"] > _DOUBTFUL
+        gone = zones.names if is_doubtful else await zones.erase(zone.prefix(client_id, recording_id))
         if len(gone) == len(zones.names):
             async with database.translate(), door.pools.job.acquire() as connection:
                 await store.forget_upload(connection, client_id, recording_id, row["beat_at"])

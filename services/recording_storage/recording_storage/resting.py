@@ -33,7 +33,8 @@ class Resting:
         """It could not be healed, with these wounds. `is_final`: nor will it be by trying again soon."""
         before = self._rests.get(recording)
         seconds = _FIRST if before is None else min(before.seconds * 2, _LONGEST)
-        self._rests[recording] = _Rest(self._clock(), _FINAL if is_final else seconds, frozenset(paths))
+        known = frozenset(paths) if before is None else before.paths | paths
+        self._rests[recording] = _Rest(self._clock(), _FINAL if is_final else seconds, known)
 
     def end(self, recording: Recording) -> None:
         """It is whole."""

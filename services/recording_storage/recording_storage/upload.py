@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast, get_args
 from uuid import UUID
@@ -104,7 +105,9 @@ async def _while_let_in(archive: Archive, caller: Caller, pieces: AsyncIterable[
     looked_at = time.monotonic()
     async for piece in pieces:
         if time.monotonic() - looked_at > _LOOK:
-            await _require_let_in(archive, caller)
+            # Nothing of it can be seen yet: while nobody can say, it goes on.
+            with suppress(errors.Unavailable):
+                await _require_let_in(archive, caller)
             looked_at = time.monotonic()
         yield piece
     await _require_let_in(archive, caller)

@@ -200,6 +200,10 @@ class Zones:
             await self._named(target).delete([path])  # of the right length, perhaps: no listing would show it
             raise Damaged("it reads back otherwise than it was written")
 
+    async def take_back(self, name: str, path: str) -> None:
+        """Deletes one object of one zone, as a copy that must not stay. Raises Away."""
+        await self._named(name).delete([path])
+
     async def erase(self, prefix: str) -> frozenset[str]:
         """Erases all below `prefix` (a client's or a recording's), debris too; the zones in which nothing is left."""
         _checked(prefix, _PREFIX)

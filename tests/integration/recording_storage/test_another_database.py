@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from guard import errors
-from recording_storage import adoption
+from recording_storage import adoption, leftover
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
@@ -77,6 +77,21 @@ async def test_an_older_database_erases_nothing_for_a_day(stack: Machine, otter:
             await _hours(parts, told["id"], range(48, 52, 2))
             assert objects(stack, told["id"]) == []
             kept.clear()  # nobody brings it back
+
+
+async def test_what_was_still_coming_in_when_the_backup_was_made(stack: Machine, otter: Hotel) -> None:
+    """To that backup it is an upload that fell silent: it is let go of, and not erased."""
+    told = record(otter, AUDIO)
+    async with inside(stack) as parts, _older(stack, told["id"]), superuser(stack, SERVICE) as connection:
+        await connection.execute(
+            "INSERT INTO upload (client_id, recording_id, call_id, state, beat_at)"
+            " VALUES ($1, $2, $3, 'running', now() - interval '1 day')",
+            otter.client_id, UUID(told["id"]), UUID(told["call_id"]),
+        )  # fmt: skip
+        await leftover.sweep(parts.door, parts.zones, 60.0)
+        assert told["id"] not in {str(row["recording_id"]) for row in await rows(stack, "upload", otter.client_id)}
+        assert len(objects(stack, told["id"])) == 2
+    assert expect(play(otter.agent, told["id"]), 200).content == AUDIO
 
 
 async def test_the_orphans_of_a_restored_backup_begin_their_day_anew(stack: Machine, otter: Hotel) -> None:

@@ -74,3 +74,10 @@ async def test_a_browser_whose_name_is_not_ascii() -> None:
     assert answer.json()["user-agent"].encode("latin-1").decode() == "Otter Höfe"
     request = httpx2.Request("GET", "https://who.test", headers={b"user-agent": "Otter Höfe".encode()})
     assert request.headers.raw[-1][1] == "Otter Höfe".encode()  # and can be sent as it came
+
+
+async def test_of_two_tokens_the_first_counts() -> None:
+    async with from_peer("gateway", frozenset()) as client:
+        headers = [(b"authorization", b"Bearer first"), (b"authorization", b"Bearer second")]
+        answer = await client.get("/v1/who", headers=headers)
+    assert answer.json()["authorization"] == "Bearer first"

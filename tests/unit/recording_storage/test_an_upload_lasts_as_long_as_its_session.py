@@ -54,9 +54,13 @@ async def test_whose_session_ended_before_its_end() -> None:
     assert await received(Sessions(1)) == -3
 
 
-async def test_nobody_can_say() -> None:
+async def test_nobody_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on, for nothing of it can be seen; it ends there."""
+    monkeypatch.setattr(upload, "_LOOK", -1.0)
+    sessions = Sessions(None, is_known=False)
     with pytest.raises(errors.Unavailable):
-        await received(Sessions(None, is_known=False))
+        await received(sessions)
+    assert sessions.looks == 4
 
 
 async def test_whose_session_lasts() -> None:

@@ -38,8 +38,7 @@ class TestDeletedMeanwhile:
 
         async def deleted() -> None:
             await service.delete(BAD)
-            for name in zones.names:
-                await only_in(zones, name, copied[0], b"what was on its way")
+            await only_in(zones, "b", copied[0], b"what was on its way")
 
         async def copying(path: str, *more: Any) -> None:
             if moment == "copied" and copied:
@@ -68,6 +67,22 @@ class TestDeletedMeanwhile:
         assert lost._value.get() == lost_before
         assert [await held(zones, name) for name in ("a", "b")] == [[], []]
         assert service.wounded.take() == {}
+
+
+class TestUnknownMeanwhile:
+    async def test_by_a_restored_database_its_only_copy_stays(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await service.record(BAD)
+        before, settle = await held(service.zones, "a"), service.zones.settle
+
+        async def settling(*arguments: Any) -> Any:
+            del service.lengths[BAD]
+            return await settle(*arguments)
+
+        monkeypatch.setattr(service.zones, "settle", settling)
+        assert await service.turn() == 0
+        assert [await held(service.zones, name) for name in ("a", "b")] == [before, []]
 
 
 class TestOneThatCannotBeHealed:

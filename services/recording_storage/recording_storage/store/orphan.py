@@ -36,16 +36,19 @@ async def forget(connection: Connection, unseen_since: datetime) -> None:
     )
 
 
-async def due(connection: Connection, seen_before: datetime, after: tuple[UUID, UUID], limit: int) -> Sequence[Record]:
-    """`client_id` and `recording_id` of the next ones after this one that nobody has owned since then."""
+async def due(
+    connection: Connection, seen_before: datetime, seen_again: datetime, after: tuple[UUID, UUID], limit: int
+) -> Sequence[Record]:
+    """`client_id` and `recording_id` of the next ones after this one that nobody has owned since then, nor now."""
     return await connection.fetch(
         """-- every client: whose they were is known to nobody
            SELECT client_id, recording_id
              FROM orphan
-            WHERE seen_at <= $1 AND (client_id, recording_id) > ($2, $3)
+            WHERE seen_at <= $1 AND seen_again_at >= $2 AND (client_id, recording_id) > ($3, $4)
             ORDER BY client_id, recording_id
-            LIMIT $4""",
+            LIMIT $5""",
         seen_before,
+        seen_again,
         *after,
         limit,
     )

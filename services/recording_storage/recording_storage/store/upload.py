@@ -81,10 +81,11 @@ async def beat(connection: Connection, client_id: UUID, recording_id: UUID) -> N
 
 
 async def dead_uploads(connection: Connection, silent_seconds: float) -> Sequence[Record]:
-    """`client_id`, `recording_id`, `state` and `beat_at` of uploads that were given up, or have been silent."""
+    """`client_id`, `recording_id`, `state`, `beat_at` and seconds of silence of what was given up, or is silent."""
     return await connection.fetch(
         """-- every client: whose process has died is not known to its client
-           SELECT client_id, recording_id, state, beat_at
+           SELECT client_id, recording_id, state, beat_at,
+                  extract(epoch FROM clock_timestamp() - beat_at)::float AS silent
              FROM upload
             WHERE state = 'abandoned' OR beat_at < clock_timestamp() - make_interval(secs => $1)
             ORDER BY beat_at
