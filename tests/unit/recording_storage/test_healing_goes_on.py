@@ -9,6 +9,7 @@ import pytest
 from recording_storage import healer as healers
 from recording_storage import zone
 from recording_storage.healer import Wounded
+from recording_storage.healing import NotTaken
 from recording_storage.holder import Away
 from recording_storage.playing import lost
 from support.lone_healer import BAD, CLIENT, GOOD, Failing, Service
@@ -241,3 +242,29 @@ async def test_what_is_healed_is_opened_once(service: Service) -> None:
     service.wounded.note("b", spoilt, "damaged")
     assert await service.turn(3) == 1
     assert service.opened == [GOOD]
+
+
+async def test_one_clients_folder_that_takes_nothing_holds_up_no_other_client(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two clients, it is a disk that is full: nobody else is tried in this turn."""
+    pending = [(UUID(int=client), UUID(int=number)) for client in (1, 2, 3) for number in (1, 2)]
+    tried, refusing = list[tuple[UUID, UUID]](), {UUID(int=1)}
+
+    async def attempt(recording: tuple[UUID, UUID], _: set[str]) -> bool:
+        tried.append(recording)
+        if recording[0] in refusing:
+            raise NotTaken
+        return True
+
+    async def degraded() -> list[tuple[UUID, UUID]]:
+        return pending
+
+    monkeypatch.setattr(service.healer, "_attempt", attempt)
+    monkeypatch.setattr(service.healer, "_next_degraded", degraded)
+    assert await service.turn() == 4
+    assert tried == [pending[0], *pending[2:]]
+    tried.clear()
+    refusing.add(UUID(int=2))
+    assert await service.turn() == 0
+    assert tried == [pending[0], pending[2]]
