@@ -23,14 +23,17 @@ GRACE = Grace(Clock(), timedelta(days=1), timedelta(hours=3))
 
 
 class NoOrphans:
-    """A pool whose database knows of none."""
+    """A pool whose database knows of none. `said`: what it was told."""
+
+    def __init__(self):
+        self.said = []
 
     @asynccontextmanager
     async def acquire(self):
         yield self
 
-    async def execute(self, *_):
-        pass
+    async def execute(self, statement, *_):
+        self.said.append(statement)
 
     async def fetch(self, *_):
         return []
@@ -141,3 +144,12 @@ class TestAFolderThatCannotBeListed:
         assert len(await comparison.compare(NoOrphans(), zones, healer, wounded, GRACE)) == 3
         assert comparison.compared_at._value.get() > 7
         assert wounded.take() == {(CLIENT, BESIDE.recording_id): set()}
+
+    async def test_it_forgets_no_orphan_that_it_did_not_come_to(self, zones, spoilt, tmp_path, monkeypatch):
+        monkeypatch.setattr(comparison, "_expected", lambda _: rows(WHOLE, BESIDE))
+        healer, orphans = SimpleNamespace(is_known=known(RECORDING, BESIDE.recording_id)), NoOrphans()
+        await comparison.compare(orphans, zones, healer, Wounded(), GRACE)
+        assert orphans.said == []
+        (tmp_path / "a" / FIRST).unlink()
+        await comparison.compare(orphans, zones, healer, Wounded(), GRACE)
+        assert ["DELETE FROM orphan" in statement for statement in orphans.said] == [True]
