@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from guard.tls import load
 from stack import bootstrap_ca
 from stack.settings import Stack, StackError
 
@@ -81,7 +82,7 @@ def tls(stack: Stack, identity: str = "bootstrap") -> ssl.SSLContext:
     """A client's TLS context: 1.3 only, our root only, with the identity's certificate."""
     context = ssl.create_default_context(cafile=str(stack.ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(str(pem(stack, identity)))
+    load(context, pem(stack, identity))
     return context
 
 

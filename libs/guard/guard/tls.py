@@ -1,6 +1,7 @@
 """TLS 1.3 and nothing older, with this workload's certificate, on every connection in and out (02.2, invariant 10).
 
-The key and its chain are one file that is replaced by renaming: the two can never be read from different moments.
+The key and its chain are one file that is replaced by renaming. OpenSSL opens it twice, once for each, and a renewal
+between the two would give it a key and a chain of different moments: so everything loads it by `load`.
 """
 
 import asyncio
@@ -15,6 +16,16 @@ from cryptography import x509
 
 _log = logging.getLogger("guard.tls")
 _LOOK = 1.0  # seconds between two looks at the file
+
+
+def load(context: ssl.SSLContext, file: Path) -> None:
+    """Has `context` show the certificate of the PEM `file`: key, leaf, chain.
+
+    The file is opened here, once; what OpenSSL opens is this descriptor's own file, whatever the name stands for by
+    then. Raises OSError (a missing file; ssl.SSLError is one) or ValueError when it is no certificate with its key.
+    """
+    with file.open("rb") as pem:
+        context.load_cert_chain(f"/proc/self/fd/{pem.fileno()}")
 
 
 class Certificate:
@@ -49,7 +60,7 @@ class Certificate:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if self._loaded is None:
             self.reload()
-        context.load_cert_chain(str(self.file))
+        load(context, self.file)
         self._contexts.append(context)
         return context
 
@@ -100,7 +111,7 @@ class Certificate:
         changed_at = self.file.stat().st_mtime_ns
         leaf = x509.load_pem_x509_certificates(self.file.read_bytes())[0]
         for context in self._contexts:
-            context.load_cert_chain(str(self.file))
+            load(context, self.file)
         self._loaded = changed_at, leaf
 
     async def watch(self) -> None:

@@ -1,13 +1,15 @@
 """02.2: TLS 1.3 both ways; whoever shows no certificate of ours, or another workload's, is refused; renewed live."""
 
+import itertools
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guard.tls import Certificate
+from guard.tls import Certificate, load
 
 Identity = Callable[..., Path]
 
@@ -120,6 +122,27 @@ class TestRenewed:
         with pytest.raises(ssl.SSLError):
             certificate.reload()
         assert certificate.leaf.serial_number == serial
+
+    def test_a_renewal_while_it_is_read_makes_no_mixture(self, identity: Identity, authority: Any) -> None:
+        certificate = Certificate(identity("auth"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        texts = [authority.pem("auth") for _ in range(2)]
+        ended = threading.Event()
+
+        def renew() -> None:
+            for text in itertools.takewhile(lambda _: not ended.is_set(), itertools.cycle(texts)):
+                aside = certificate.file.with_suffix(".new")
+                aside.write_text(text)
+                aside.replace(certificate.file)
+
+        renewing = threading.Thread(target=renew)
+        renewing.start()
+        try:
+            for _ in range(500):
+                load(context, certificate.file)
+        finally:
+            ended.set()
+            renewing.join()
 
     def test_the_same_names_are_asked_for_again(self, identity: Identity) -> None:
         assert Certificate(identity("auth")).names() == {

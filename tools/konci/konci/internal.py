@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from guard.tls import load
 from konci.api import Api, trust
 from konci.failure import Failed
 from stack import bootstrap_ca
@@ -19,7 +20,7 @@ def mutual(stack: Stack, identity: Path) -> ssl.SSLContext:
         raise Failed(f"there is no platform in {stack.run}", "run `make up` first")
     context = trust(str(stack.ca))
     try:
-        context.load_cert_chain(identity)
+        load(context, identity)
     except (OSError, ssl.SSLError) as error:
         raise Failed(
             f"the certificate {identity} cannot be read ({error})", "run `konci up`, or add the operator"
