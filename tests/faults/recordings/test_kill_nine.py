@@ -22,7 +22,7 @@ from support.recording_points import POINTS
 from support.recording_verdict import findings, settled
 
 SEED = int(os.environ.get("KONCI_TEST_SEED", str(random.SystemRandom().randrange(2**32))))
-SECONDS = int(os.environ.get("KONCI_TEST_SECONDS", "110"))
+SECONDS = int(os.environ.get("KONCI_TEST_SECONDS", "60"))
 AT_RANDOM = 100
 _RANDOM = ""
 _STRIKES = 60.0  # seconds in which a point is come by
