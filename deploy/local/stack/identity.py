@@ -1,7 +1,8 @@
 """Certificates of workloads on disk: `identity.pem` (key, leaf, intermediate in one 0600 file) and `ca.pem`.
 
-One file, written aside and renamed: no reader ever sees a key without its certificate. Private keys come from OpenBao
-over TLS and go nowhere else.
+One file, written aside and renamed: whoever opens it once has a key and its own certificate. Who opens it twice, for
+each, may meet a renewal between the two, and has to try again. Private keys come from OpenBao over TLS and go nowhere
+else.
 """
 
 from stack import bao, bootstrap_ca, private_file

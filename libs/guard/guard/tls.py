@@ -1,7 +1,7 @@
 """TLS 1.3 and nothing older, with this workload's certificate, on every connection in and out (02.2, invariant 10).
 
 The key and its chain are one file that is replaced by renaming. OpenSSL opens it twice, once for each, and a renewal
-between the two would give it a key and a chain of different moments: so everything loads it by `load`.
+between the two would give it a key and a chain of different moments: so all of our own programs load it by `load`.
 """
 
 import asyncio
@@ -22,10 +22,14 @@ def load(context: ssl.SSLContext, file: Path) -> None:
     """Has `context` show the certificate of the PEM `file`: key, leaf, chain.
 
     The file is opened here, once; what OpenSSL opens is this descriptor's own file, whatever the name stands for by
-    then. Raises OSError (a missing file; ssl.SSLError is one) or ValueError when it is no certificate with its key.
+    then. Raises OSError when it is missing and ssl.SSLError, which is one, when it is no certificate with its key; then
+    the context shows what it showed before.
     """
     with file.open("rb") as pem:
-        context.load_cert_chain(f"/proc/self/fd/{pem.fileno()}")
+        opened = f"/proc/self/fd/{pem.fileno()}"
+        # OpenSSL takes a certificate before it looks at the key, and keeps it when the key is another's.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(opened)
+        context.load_cert_chain(opened)
 
 
 class Certificate:

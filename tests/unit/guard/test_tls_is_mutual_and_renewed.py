@@ -114,7 +114,7 @@ class TestRenewed:
 
     def test_a_key_that_is_not_the_certificates_is_not_taken(self, identity: Identity, authority: Any) -> None:
         certificate = Certificate(identity("auth"))
-        certificate.server()
+        listening = certificate.server()
         serial = certificate.leaf.serial_number
         one, two = (authority.pem("auth") for _ in range(2))
         cut = one.index("-----BEGIN CERTIFICATE")
@@ -122,6 +122,8 @@ class TestRenewed:
         with pytest.raises(ssl.SSLError):
             certificate.reload()
         assert certificate.leaf.serial_number == serial
+        here, _ = handshake(Certificate(identity("tenant_data")).client("auth"), listening)
+        assert int((here.getpeercert() or {})["serialNumber"], 16) == serial
 
     def test_a_renewal_while_it_is_read_makes_no_mixture(self, identity: Identity, authority: Any) -> None:
         certificate = Certificate(identity("auth"))
