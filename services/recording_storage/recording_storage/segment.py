@@ -52,7 +52,7 @@ class Sealer:
         self._key = key
         self._place = _FORMAT + client_id.bytes + recording_id.bytes
 
-    def seal(self, number: int, plain: bytes, *, is_last: bool) -> bytes:
+    def seal(self, number: int, plain: bytes | memoryview, *, is_last: bool) -> bytes:
         """Segment `number`, counted from 0. All but the last are full: a position in the audio tells its segment."""
         if not (len(plain) == SEGMENT or (is_last and 0 < len(plain) < SEGMENT)):
             raise ValueError("only the last segment may be short, and none is empty")
@@ -70,7 +70,7 @@ class Sealer:
         return self._place + number.to_bytes(8, "big") + (b"\1" if is_last else b"\0")
 
 
-def _encrypt(key: bytes, context: bytes, plain: bytes) -> bytes:
+def _encrypt(key: bytes, context: bytes, plain: bytes | memoryview) -> bytes:
     encryptor = Cobblestone256Encryptor(key, context)
     buffer = getattr(_held, "buffer", b"")
     if len(buffer) < sealed_length(len(plain)):
