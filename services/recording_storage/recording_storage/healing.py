@@ -67,7 +67,7 @@ class NotTaken(Away):
     """A zone takes no copy: it is full, may only be read, or is away since."""
 
 
-async def heal(zones: Zones, path: str, accept: Callable[[bytes], object]) -> frozenset[str]:
+async def heal(zones: Zones, path: str, accept: Callable[[memoryview], object]) -> frozenset[str]:
     """Makes both zones hold what `accept` lets pass; the zones that were written.
 
     Raises Lost when neither holds it, Unreadable, NotTaken, and Away when a zone does not answer. Missing or Damaged:

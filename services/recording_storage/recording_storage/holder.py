@@ -117,7 +117,7 @@ class Holder:
 
         await self._call("adopt", adopt)
 
-    async def write(self, path: str, body: bytes) -> None:
+    async def write(self, path: str, body: bytes | memoryview) -> None:
         """Writes an object, whole or not at all; a power cut may take it until `settle`. Raises Away."""
 
         async def write() -> None:
@@ -143,10 +143,10 @@ class Holder:
         if self._place.must_settle:
             await self._call("settle", settle)
 
-    async def read(self, path: str) -> bytes:
+    async def read(self, path: str) -> memoryview:
         """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""
 
-        async def read() -> bytes:
+        async def read() -> memoryview:
             await self._place.stay_inside([path])
             store = await self._place.store()
             try:
@@ -156,7 +156,7 @@ class Holder:
                 raise Missing(path) from absent
             if answer.meta["size"] > segment.sealed_length(segment.SEGMENT):
                 raise segment.Damaged("longer than any segment")
-            return bytes(await answer.bytes_async())
+            return memoryview(await answer.bytes_async())
 
         body = await self._call("read", read)
         moved.labels(self.name, "read").inc(len(body))

@@ -24,14 +24,14 @@ class Opening:
         self._caller = caller
         self._recording_id = recording_id
 
-    async def accept(self, number: int, *, is_last: bool) -> Callable[[bytes], int]:
+    async def accept(self, number: int, *, is_last: bool) -> Callable[[memoryview], int]:
         """What lets segment `number` pass when it opens, and tells how long it is as it is stored; else it raises
         Damaged. To be asked for each of them: a key is held for a minute at most, however long the work lasts. Raises
         NotFound once it is deleted, Unavailable.
         """
         sealer = await self._sealer()
 
-        def accept(sealed: bytes) -> int:
+        def accept(sealed: memoryview) -> int:
             sealer.open(number, sealed, is_last=is_last)
             return len(sealed)
 

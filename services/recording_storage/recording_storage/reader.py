@@ -10,6 +10,7 @@ from uuid import UUID
 from recording_storage import segment, span, zone
 from recording_storage.key import Keys
 from recording_storage.recording import RecordingRow
+from recording_storage.segment import SEGMENT
 from recording_storage.span import Span
 from recording_storage.zone import Zones
 
@@ -26,7 +27,9 @@ class Reader:
         self._place = (client_id, row.recording_id)
         self._wrapped = wrapped
         self._last = segment.count(row.length) - 1
-        self._next: asyncio.Task[bytes] | None = None
+        self._next: asyncio.Task[memoryview] | None = None
+        # While one is listened to, the other is filled. Fresh ones for each segment cost page faults by the hundred.
+        self._rooms = bytearray(SEGMENT), bytearray(SEGMENT)
 
     async def begin(self, part: Span) -> None:
         """Fetches its first segment, so that what cannot be had is known before the answer begins. Raises as `read`."""
@@ -34,13 +37,16 @@ class Reader:
         await asyncio.shield(self._next)
 
     async def read(self, part: Span) -> AsyncIterator[memoryview]:
-        """The span, segment by segment. Raises Lost, Unavailable, and NotFound when its key is destroyed."""
+        """The span, segment by segment, each until the next is asked for.
+
+        Raises Lost, Unavailable, and NotFound when its key is destroyed.
+        """
         first, last = span.segments(part)
         for number in range(first, last + 1):
             fetched = self._next or asyncio.ensure_future(self._open(number))
             plain = await fetched
             self._next = asyncio.ensure_future(self._open(number + 1)) if number < last else None
-            yield memoryview(plain)[span.piece(part, number)]
+            yield plain[span.piece(part, number)]
 
     async def close(self) -> None:
         """Lets go of what was fetched in advance."""
@@ -50,14 +56,14 @@ class Reader:
             if not self._next.cancelled():
                 self._next.exception()
 
-    async def _open(self, number: int) -> bytes:
+    async def _open(self, number: int) -> memoryview:
         # Each time: a key is held for a minute at most, however long somebody listens. It is opened again only while it
         # is there: with the one of its admission a play would outlive a deletion, in a zone that keeps the objects.
         sealer = self._keys.held(*self._place) or await self._keys.sealer(*self._place, await self._wrapped())
 
         # Not in a thread: opening a MiB takes 0.6 ms; with 20 plays at once handing it over cost a fifth of the speed,
         # and the loop was as late.
-        def accept(sealed: bytes) -> bytes:
-            return sealer.open(number, sealed, is_last=number == self._last)
+        def accept(sealed: memoryview) -> memoryview:
+            return sealer.open(number, sealed, is_last=number == self._last, room=self._rooms[number % 2])
 
         return await self._zones.get(zone.path(*self._place, number), accept)

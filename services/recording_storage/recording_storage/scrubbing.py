@@ -136,12 +136,12 @@ class Scrub:
         except errors.NotFound:
             _log.info("what was to be scrubbed is deleted")
 
-    async def _opens(self, path: str, accept: Callable[[bytes], int]) -> bool:
+    async def _opens(self, path: str, accept: Callable[[memoryview], int]) -> bool:
         """Whether both zones give it rightly. What one does not is noted, and healed by the healer."""
         found = [await self._opens_in(name, path, accept) for name in self._zones.names]
         return all(found)
 
-    async def _opens_in(self, name: str, path: str, accept: Callable[[bytes], int]) -> bool:
+    async def _opens_in(self, name: str, path: str, accept: Callable[[memoryview], int]) -> bool:
         size = 0
         try:
             size = await self._zones.read(name, path, accept)

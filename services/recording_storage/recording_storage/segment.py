@@ -58,12 +58,17 @@ class Sealer:
             raise ValueError("only the last segment may be short, and none is empty")
         return _encrypt(self._key, self._context(number, is_last=is_last), plain)
 
-    def open(self, number: int, sealed: bytes, *, is_last: bool) -> bytes:
-        """The audio of a whole segment. Raises Damaged, and then nothing of it was given out."""
+    def open(
+        self, number: int, sealed: bytes | memoryview, *, is_last: bool, room: bytearray | None = None
+    ) -> memoryview:
+        """The audio of a whole segment. Raises Damaged, and then nothing of it was given out.
+
+        It lies in `room`, of SEGMENT bytes at least, when one is given: until that is used again.
+        """
         shortest = sealed_length(1 if is_last else SEGMENT)
         if not shortest <= len(sealed) <= sealed_length(SEGMENT):
             raise Damaged("it has not the length of this segment")
-        return _decrypt(self._key, self._context(number, is_last=is_last), sealed)
+        return _decrypt(self._key, self._context(number, is_last=is_last), sealed, room)
 
     def _context(self, number: int, *, is_last: bool) -> bytes:
         # Every part has a fixed length, so no two places have the same context.
@@ -79,10 +84,15 @@ def _encrypt(key: bytes, context: bytes, plain: bytes | memoryview) -> bytes:
     return b"".join((memoryview(buffer)[:written], encryptor.finalize()))
 
 
-def _decrypt(key: bytes, context: bytes, sealed: bytes) -> bytes:
+def _decrypt(key: bytes, context: bytes, sealed: bytes | memoryview, room: bytearray | None = None) -> memoryview:
+    room = bytearray(len(sealed)) if room is None else room
     try:
         decryptor = Cobblestone256Decryptor(key, context)
-        # Each update gives what it has verified; all is held back until the end is known to be the end.
-        return decryptor.update(sealed) + decryptor.finalize()
+        # It gives what it has verified; all is held back until the end is known to be the end.
+        opened = decryptor.update_into(sealed, room)
+        rest = decryptor.finalize()
     except InvalidTag as failed:
         raise Damaged("it does not open as this segment") from failed
+    length = opened + len(rest)
+    room[opened:length] = rest
+    return memoryview(room)[:length]

@@ -156,7 +156,7 @@ class Zones:
         zones = [zone for zone in self._both if zone.name in names]
         return await _done(zones, [zone.settle(prefix) for zone in zones])
 
-    async def get(self, path: str, accept: Callable[[bytes], T]) -> T:
+    async def get(self, path: str, accept: Callable[[memoryview], T]) -> T:
         """What `accept` makes of the object, from the first zone whose bytes it does not refuse by raising Damaged.
 
         What was wrong with the other is reported to `wounds`. Raises Lost, or Unavailable when a zone that may have it
@@ -174,7 +174,7 @@ class Zones:
             raise Lost(path)
         raise errors.Unavailable("No zone gives this recording at the moment.")
 
-    async def read(self, name: str, path: str, accept: Callable[[bytes], T]) -> T:
+    async def read(self, name: str, path: str, accept: Callable[[memoryview], T]) -> T:
         """The same from one zone. Raises Missing, Damaged, Away."""
         try:
             return accept(await self._named(name).read(_checked(path, _PATH)))
@@ -184,19 +184,19 @@ class Zones:
             self._wounds(name, path, kind)
             raise
 
-    async def copy(self, path: str, source: str, target: str, accept: Callable[[bytes], object]) -> None:
+    async def copy(self, path: str, source: str, target: str, accept: Callable[[memoryview], object]) -> None:
         """From one zone into the other: only what `accept` lets pass, and read back; to be settled as a `put` is.
 
         Raises Missing, Damaged, Away.
         """
 
-        def passed(body: bytes) -> bytes:
+        def passed(body: memoryview) -> memoryview:
             accept(body)
             return body
 
         body = await self.read(source, path, passed)
         await self._named(target).write(path, body)
-        if await self._named(target).read(path) != body:
+        if bytes(await self._named(target).read(path)) != bytes(body):
             await self._named(target).delete([path])  # of the right length, perhaps: no listing would show it
             raise Damaged("it reads back otherwise than it was written")
 

@@ -206,11 +206,11 @@ def test_each_part_of_the_place_is_needed(part: str, monkeypatch: pytest.MonkeyP
 def test_the_tag_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = segment._decrypt
 
-    def trusting(key: bytes, context: bytes, sealed: bytes) -> bytes:
+    def trusting(key: bytes, context: bytes, sealed: bytes, room: bytearray | None) -> memoryview:
         try:
-            return whole(key, context, sealed)
+            return whole(key, context, sealed, room)
         except Damaged:
-            return sealed[HEAD:]
+            return memoryview(sealed)[HEAD:]
 
     monkeypatch.setattr(segment, "_decrypt", trusting)
     dice = random.Random(5)

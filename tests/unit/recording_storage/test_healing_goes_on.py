@@ -93,7 +93,7 @@ class TestOneThatCannotBeHealed:
         real = holder.read
 
         async def lie(path: str) -> bytes:
-            return (await real(path))[:-1] + b"?"
+            return bytes(await real(path))[:-1] + b"?"
 
         monkeypatch.setattr(holder, "read", lie)
         assert await service.turn(5) == 0
