@@ -138,6 +138,19 @@ async def test_its_key_is_looked_for_again_once_it_is_not_held_any_more(zones) -
     await reader.close()
 
 
+async def test_what_is_listened_to_is_not_written_over(zones) -> None:
+    audio = wav(4 * SEGMENT)
+    await writing(zones).write(pieces(audio))
+    reader = reading(zones, len(audio))
+    given = aiter(reader.read(Span(0, len(audio) - 1)))
+    for start in range(0, len(audio), SEGMENT):
+        piece = await anext(given)
+        if reader._next is not None:
+            await asyncio.wait({reader._next})  # the next one is there, in the other room
+        assert bytes(piece) == audio[start : start + SEGMENT]
+    await reader.close()
+
+
 async def test_a_part_reads_only_the_segments_that_it_touches(zones, monkeypatch) -> None:
     audio = wav(4 * SEGMENT)
     await writing(zones).write(pieces(audio))
