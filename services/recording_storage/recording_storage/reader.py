@@ -29,7 +29,7 @@ class Reader:
         self._last = segment.count(row.length) - 1
         self._next: asyncio.Task[memoryview] | None = None
         # While one is listened to, the other is filled. Fresh ones for each segment cost page faults by the hundred.
-        self._rooms = bytearray(SEGMENT), bytearray(SEGMENT)
+        self._rooms: dict[int, bytearray] = {}
 
     async def begin(self, part: Span) -> None:
         """Fetches its first segment, so that what cannot be had is known before the answer begins. Raises as `read`."""
@@ -49,12 +49,14 @@ class Reader:
             yield plain[span.piece(part, number)]
 
     async def close(self) -> None:
-        """Lets go of what was fetched in advance."""
+        """Lets go of what was fetched in advance, and of its rooms: whoever held it may be long in going."""
         if self._next is not None:
             self._next.cancel()
             await asyncio.wait({self._next})
             if not self._next.cancelled():
                 self._next.exception()
+            self._next = None
+        self._rooms.clear()
 
     async def _open(self, number: int) -> memoryview:
         # Each time: a key is held for a minute at most, however long somebody listens. It is opened again only while it
@@ -64,6 +66,11 @@ class Reader:
         # Not in a thread: opening a MiB takes 0.6 ms; with 20 plays at once handing it over cost a fifth of the speed,
         # and the loop was as late.
         def accept(sealed: memoryview) -> memoryview:
-            return sealer.open(number, sealed, is_last=number == self._last, room=self._rooms[number % 2])
+            return sealer.open(number, sealed, is_last=number == self._last, room=self._room(number))
 
         return await self._zones.get(zone.path(*self._place, number), accept)
+
+    def _room(self, number: int) -> bytearray:
+        if number % 2 not in self._rooms:
+            self._rooms[number % 2] = bytearray(SEGMENT)
+        return self._rooms[number % 2]

@@ -54,6 +54,7 @@ class Writer:
             await self._pass_on(is_last=True)
             await self._stored()
         duration_ms = self._examiner.finish()
+        self._let_go()
         is_degraded = await self._settle()
         return Written(self._length, self._digest.digest(), duration_ms, is_degraded)
 
@@ -62,6 +63,11 @@ class Writer:
         if self._storing is not None:
             await asyncio.wait({self._storing})
             self._storing.exception()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of its rooms: whoever holds it may be long in going."""
+        self._filling, self._spare = bytearray(), bytearray()
 
     async def _take(self, piece: memoryview) -> None:
         while piece:
