@@ -59,8 +59,13 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
         own["KONCI_OPENAPI_OF"] = ",".join(f"{stack.url_of(name)}/v1/openapi/{name}.json" for name in others)
     if service == "recording_storage":
         # Audio is megabytes that are taken and given up all the time: fresh ones each time cost half of the processor,
-        # in page faults. They come from the heap; what may lie unused at its end is bounded.
-        own |= {"MALLOC_MMAP_THRESHOLD_": str(2 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(4 * 2**20)}
+        # in page faults. They come from the heap; what may lie unused at its end, and how many heaps there are, is
+        # bounded.
+        own |= {
+            "MALLOC_MMAP_THRESHOLD_": str(2 * 2**20),
+            "MALLOC_TRIM_THRESHOLD_": str(4 * 2**20),
+            "MALLOC_ARENA_MAX": "2",
+        }
         own["KONCI_TENANT_DATA"] = stack.url_of("tenant_data")
         for zone in ("a", "b"):
             own[f"KONCI_ZONE_{zone.upper()}"] = str(stack.folder("recordings") / zone)

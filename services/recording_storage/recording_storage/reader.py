@@ -46,17 +46,20 @@ class Reader:
             fetched = self._next or asyncio.ensure_future(self._open(number))
             plain = await fetched
             self._next = asyncio.ensure_future(self._open(number + 1)) if number < last else None
-            yield plain[span.piece(part, number)]
+            with plain, plain[span.piece(part, number)] as piece:  # no use of it outlives its turn
+                yield piece
 
     async def close(self) -> None:
         """Lets go of what was fetched in advance, and of its rooms: whoever held it may be long in going."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.wait({self._next})
-            if not self._next.cancelled():
-                self._next.exception()
+        try:
+            if self._next is not None:
+                self._next.cancel()
+                await asyncio.wait({self._next})
+                if not self._next.cancelled():
+                    self._next.exception()
+        finally:
             self._next = None
-        self._rooms.clear()
+            self._rooms.clear()
 
     async def _open(self, number: int) -> memoryview:
         # Each time: a key is held for a minute at most, however long somebody listens. It is opened again only while it

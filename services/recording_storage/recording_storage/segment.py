@@ -63,7 +63,8 @@ class Sealer:
     ) -> memoryview:
         """The audio of a whole segment. Raises Damaged, and then nothing of it was given out.
 
-        It lies in `room`, of SEGMENT bytes at least, when one is given: until that is used again.
+        It lies in `room`, of SEGMENT bytes at least, when one is given: until that is used again. What lies
+        there of what does not open is nobody's to read.
         """
         shortest = sealed_length(1 if is_last else SEGMENT)
         if not shortest <= len(sealed) <= sealed_length(SEGMENT):

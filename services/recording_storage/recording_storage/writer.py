@@ -1,4 +1,5 @@
-"""Audio on its way in: examined, hashed, cut into segments, sealed and stored in both zones, two segments held at most.
+"""Audio on its way in: examined, hashed, cut into segments, sealed and stored in both zones. Two segments are
+held at most, and a sealed one.
 
 No database here: what was stored and then refused is its caller's to sweep.
 """
@@ -60,10 +61,12 @@ class Writer:
 
     async def rest(self) -> None:
         """Waits until nothing is being stored any more, whatever came of it: only then may it be swept."""
-        if self._storing is not None:
-            await asyncio.wait({self._storing})
-            self._storing.exception()
-        self._let_go()
+        try:
+            if self._storing is not None:
+                await asyncio.wait({self._storing})
+                self._storing.exception()
+        finally:
+            self._let_go()
 
     def _let_go(self) -> None:
         """Of its rooms: whoever holds it may be long in going."""
@@ -74,7 +77,8 @@ class Writer:
             if self._filled == SEGMENT:  # and there is more: so it is not the last
                 await self._pass_on(is_last=False)
             part = piece[: SEGMENT - self._filled]
-            self._filling[self._filled : self._filled + len(part)] = part
+            # By a view: a bytearray's own slice takes a copy of it first.
+            memoryview(self._filling)[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             piece = piece[len(part) :]
 
@@ -107,7 +111,8 @@ class Writer:
         return bool(self._alone) or len(settled) < len(self._zones.names)
 
     def _seal(self, number: int, plain: memoryview, *, is_last: bool) -> bytes:
-        for start in range(0, len(plain), _LOOK):
-            self._examiner.feed(bytes(plain[start : start + _LOOK]))
-        self._digest.update(plain)
-        return self._sealer.seal(number, plain, is_last=is_last)
+        with plain:  # else what fails holds its room, for as long as its traceback is held
+            for start in range(0, len(plain), _LOOK):
+                self._examiner.feed(bytes(plain[start : start + _LOOK]))
+            self._digest.update(plain)
+            return self._sealer.seal(number, plain, is_last=is_last)

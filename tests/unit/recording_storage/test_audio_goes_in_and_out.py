@@ -6,6 +6,7 @@ import io
 import random
 import shutil
 import struct
+import sys
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -83,6 +84,16 @@ async def read(zones, length: int, first: int, last: int) -> bytes:
 async def test_what_is_not_the_audio_it_says(zones, audio: bytes) -> None:
     with pytest.raises(NotAudio):
         await writing(zones).write(pieces(audio))
+
+
+async def test_what_fails_lets_go_of_its_rooms(zones) -> None:
+    writer_ = writing(zones)
+    rooms, alone = [writer_._filling, writer_._spare], [bytearray(), bytearray()]
+    with pytest.raises(NotAudio) as held:
+        await writer_.write(pieces(b"no audio" * SEGMENT))
+    await writer_.rest()
+    assert held.value.__traceback__ is not None
+    assert [sys.getrefcount(room) for room in rooms] == [sys.getrefcount(room) for room in alone]
 
 
 async def test_a_sender_that_goes_away(zones) -> None:
