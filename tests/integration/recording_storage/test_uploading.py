@@ -96,7 +96,8 @@ class TestRefused:
         person = activate(otter.http, *_invited(otter))
 
         def pieces() -> Iterator[bytes]:
-            yield AUDIO[:MIB]
+            yield AUDIO[: MIB + 1]
+            wait_until(lambda: stored(stack, otter) - before != set(), within=30, what="its first segment")
             expect(person.delete("/v1/sessions/current"), 204)
             time.sleep(2)  # more than the second of 04.1
             yield AUDIO[MIB:]
