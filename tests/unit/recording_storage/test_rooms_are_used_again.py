@@ -1,0 +1,34 @@
+"""02.1: what an upload and a play read into is used again, never while somebody still reads it, and let go of."""
+
+import asyncio
+import sys
+
+import pytest
+
+from recording_storage.audio import NotAudio
+from recording_storage.segment import SEGMENT
+from recording_storage.span import Span
+from unit.recording_storage.test_audio_goes_in_and_out import pieces, reading, wav, writing
+
+
+async def test_what_fails_lets_go_of_its_rooms(zones) -> None:
+    writer_ = writing(zones)
+    rooms, alone = [writer_._filling, writer_._spare], [bytearray(), bytearray()]
+    with pytest.raises(NotAudio) as held:
+        await writer_.write(pieces(b"no audio" * SEGMENT))
+    await writer_.rest()
+    assert held.value.__traceback__ is not None
+    assert [sys.getrefcount(room) for room in rooms] == [sys.getrefcount(room) for room in alone]
+
+
+async def test_what_is_listened_to_is_not_written_over(zones) -> None:
+    audio = wav(4 * SEGMENT)
+    await writing(zones).write(pieces(audio))
+    reader = reading(zones, len(audio))
+    given = aiter(reader.read(Span(0, len(audio) - 1)))
+    for start in range(0, len(audio), SEGMENT):
+        piece = await anext(given)
+        if reader._next is not None:
+            await asyncio.wait({reader._next})  # the next one is there, in the other room
+        assert bytes(piece) == audio[start : start + SEGMENT]
+    await reader.close()
