@@ -32,3 +32,18 @@ async def test_what_is_listened_to_is_not_written_over(zones) -> None:
             await asyncio.wait({reader._next})  # the next one is there, in the other room
         assert bytes(piece) == audio[start : start + SEGMENT]
     await reader.close()
+
+
+async def test_what_has_ended_lets_go_of_its_rooms_while_it_is_held_itself(zones) -> None:
+    audio = wav(2 * SEGMENT)
+    writer_ = writing(zones)
+    await writer_.write(pieces(audio))
+    assert (writer_._filling, writer_._spare) == (b"", b"")
+    reader = reading(zones, len(audio))
+    given = aiter(reader.read(Span(0, len(audio) - 1)))
+    earlier = await anext(given)
+    await anext(given)
+    with pytest.raises(ValueError, match="released"):
+        bytes(earlier)  # by now it might be another segment
+    await reader.close()
+    assert reader._rooms == {}
