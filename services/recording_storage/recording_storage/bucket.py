@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store
 from pydantic import SecretStr
 
+from recording_storage import segment
+from recording_storage.mark import MARK, Recognise
+
 _LOOK = 60.0  # seconds for which a store that was seen to speak TLS 1.3 is believed
 
 
@@ -62,11 +65,27 @@ class Bucket:
     async def make(self) -> None:
         """Nothing: whoever runs the store makes the bucket, and says who may use it."""
 
-    async def keep(self, path: str) -> None:
-        """Nothing to be done any more."""
+    async def mark(self) -> bytes | None:
+        """What it says that it is. Raises OSError, BaseError."""
+        try:
+            return bytes(await (await (await self.store()).get_async(MARK)).bytes_async())
+        except FileNotFoundError:
+            return None
+
+    async def put(self, path: str, body: bytes | memoryview, recognise: Recognise | None = None) -> None:
+        """Writes an object, whole or not at all, once its mark is recognised. Raises OSError, BaseError."""
+        if recognise is not None:
+            recognise(await self.mark())
+        await (await self.store()).put_async(path, body, use_multipart=False)
+
+    async def get(self, path: str) -> memoryview:
+        """An object. Raises FileNotFoundError, OSError, BaseError, and Damaged for what is longer than any segment."""
+        answer = await (await self.store()).get_async(path)
+        segment.require_length(answer.meta["size"])
+        return memoryview(await answer.bytes_async())
 
     async def settle(self, below: str) -> None:
-        """The same."""
+        """Nothing to be done any more."""
 
     async def clear(self, below: str, older_than: timedelta) -> int:
         """Nothing: a PUT that is cut leaves nothing, and segments are too small to be sent in parts."""

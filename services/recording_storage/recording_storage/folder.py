@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -19,6 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from obstore.store import LocalStore
+
+from recording_storage import segment
+from recording_storage.mark import MARK, Recognise
 
 _DEBRIS = re.compile(r".+#\d+")
 _THREADS = 8  # of this zone alone: one that hangs takes no thread of its neighbour
@@ -43,7 +46,7 @@ class Folder:
             self._store = await self._run(lambda: LocalStore(self._root, automatic_cleanup=True))
         return self._store
 
-    async def stay_inside(self, paths: Collection[str]) -> None:
+    async def stay_inside(self, paths: Iterable[str]) -> None:
         """Raises OSError when one of these paths leads through a link, or is one."""
         await self._run(lambda: _refuse_links(self._root, paths))
 
@@ -51,12 +54,40 @@ class Folder:
         """The folder itself, for its owner only. Raises OSError."""
         await self._run(lambda: _make(self._root))
 
-    async def keep(self, path: str) -> None:
-        """The contents of what was just written at `path` are on the disk, and its owner's only. Raises OSError."""
-        await self._run(lambda: _sync(self._root / path, 0o600))
+    async def mark(self) -> bytes | None:
+        """What it says that it is. Raises OSError."""
+        return await self._run(lambda: _mark(self._root))
+
+    # All of it in one thread: handing each step over cost more than the steps.
+    async def put(self, path: str, body: bytes | memoryview, recognise: Recognise | None = None) -> None:
+        """Writes an object, whole or not at all, once its mark is recognised; its contents are on the disk then, and
+        its owner's only. Raises OSError, BaseError.
+        """
+        store = await self.store()
+
+        def put() -> None:
+            if recognise is not None:
+                recognise(_mark(self._root))
+            _refuse_links(self._root, PurePosixPath(path).parents)  # the object itself is replaced, whatever it is
+            store.put(path, body, use_multipart=False)
+            _sync(self._root / path, 0o600)
+
+        await self._run(put)
+
+    async def get(self, path: str) -> memoryview:
+        """An object. Raises FileNotFoundError, OSError, BaseError, and Damaged for what is longer than any segment."""
+        store = await self.store()
+
+        def get() -> memoryview:
+            _refuse_links(self._root, [path])
+            answer = store.get(path)
+            segment.require_length(answer.meta["size"])
+            return memoryview(answer.bytes())
+
+        return await self._run(get)
 
     async def settle(self, below: str) -> None:
-        """What was kept in the folder `below` is found there after a power cut, and not before. Raises OSError."""
+        """What was put into the folder `below` is found there after a power cut, and not before. Raises OSError."""
         await self._run(lambda: _settle(self._root, below))
 
     async def clear(self, below: str, older_than: timedelta) -> int:
@@ -67,7 +98,14 @@ class Folder:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _refuse_links(root: Path, paths: Collection[str]) -> None:
+def _mark(root: Path) -> bytes | None:
+    try:
+        return (root / MARK).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_links(root: Path, paths: Iterable[str | PurePosixPath]) -> None:
     # The zone itself may be one. Whoever can make links in it is not kept away by this, if he is quick: it is against
     # links that are left there, behind which audio would be written, and what is not ours read and erased.
     parts = {part for path in map(PurePosixPath, paths) for part in (path, *path.parents)} - {PurePosixPath()}

@@ -16,15 +16,14 @@ from obstore.exceptions import BaseError
 from prometheus_client import Counter, Gauge, Histogram
 
 from guard import errors
-from recording_storage import segment
 from recording_storage.bucket import Bucket
 from recording_storage.folder import Folder
+from recording_storage.mark import MARK, NotItself, Occupied, OfAnother
 
 _log = logging.getLogger("recording_storage.zone")
-_CALLS = 64  # under way in one zone: as many threads, and MiB, as one that hangs can hold
+_CALLS = 64  # under way in one zone: as many MiB as one that hangs can hold
 _TIRED = 5.0  # seconds for which a zone that failed is asked last
 _CHUNK = 100  # objects listed or deleted in one call
-_MARK = ".zone"  # says which zone this is: absent, it is the folder under a disk that is not mounted
 _STRANGE = (
     "a zone is not of this database, and nothing is written or erased in it: see the runbook zones-of-another-database"
 )
@@ -42,18 +41,6 @@ moved = Counter("konci_zone_bytes", "Bytes of objects written and read", ["zone"
 
 class Missing(Exception):
     """The zone answers, and has no such object."""
-
-
-class NotItself(OSError):
-    """What is there carries no mark."""
-
-
-class OfAnother(NotItself):
-    """What is there is marked as another zone, or as a zone of another database."""
-
-
-class Occupied(NotItself):
-    """What is there holds objects and carries no mark: whose they are is not known."""
 
 
 class Away(errors.Unavailable):
@@ -89,9 +76,9 @@ class Holder:
     def belong_to(self, set_id: UUID | None) -> None:
         """Says what its mark names; None: it was marked before there was a name."""
         named = "" if set_id is None else f", of {set_id}"
-        mark = f"konci recordings, zone {self.name}{named}\n".encode()
-        if mark != self._own_mark:
-            self._own_mark, self._itself_at = mark, None
+        own = f"konci recordings, zone {self.name}{named}\n".encode()
+        if own != self._own_mark:
+            self._own_mark, self._itself_at = own, None
 
     async def look(self) -> bool:
         """Whether it answers as itself."""
@@ -106,12 +93,11 @@ class Holder:
 
         async def adopt() -> None:
             await self._place.make()
-            if await self._mark() is None:
+            if await self._place.mark() is None:
                 store = await self._place.store()
                 async for _ in store.list(chunk_size=1):
                     raise Occupied("there are objects, and no mark")
-                await store.put_async(_MARK, self._own_mark, use_multipart=False)
-                await self._place.keep(_MARK)
+                await self._place.put(MARK, self._own_mark)
                 await self._place.settle("")
             await self._be_itself()
 
@@ -121,11 +107,9 @@ class Holder:
         """Writes an object, whole or not at all; a power cut may take it until `settle`. Raises Away."""
 
         async def write() -> None:
-            await self._be_itself(self._place.believed)
-            await self._place.stay_inside([_folder(path)])  # the object itself is replaced, whatever it is
-            store = await self._place.store()
-            await store.put_async(path, body, use_multipart=False)
-            await self._place.keep(path)
+            seen = self._itself_at
+            is_known = seen is not None and time.monotonic() - seen < self._place.believed
+            await self._place.put(path, body, None if is_known else self._recognise)
 
         await self._call("write", write)
         moved.labels(self.name, "write").inc(len(body))
@@ -147,16 +131,11 @@ class Holder:
         """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""
 
         async def read() -> memoryview:
-            await self._place.stay_inside([path])
-            store = await self._place.store()
             try:
-                answer = await store.get_async(path)
+                return await self._place.get(path)
             except FileNotFoundError as absent:
                 await self._be_itself()  # a zone that is not there has no object either
                 raise Missing(path) from absent
-            if answer.meta["size"] > segment.sealed_length(segment.SEGMENT):
-                raise segment.Damaged("longer than any segment")
-            return memoryview(await answer.bytes_async())
 
         body = await self._call("read", read)
         moved.labels(self.name, "read").inc(len(body))
@@ -193,7 +172,7 @@ class Holder:
 
         stream = await self._call("list", begin)
         while (chunk := await self._call("list", more)) is not None:
-            yield [stored for stored in chunk if stored.path != _MARK]
+            yield [stored for stored in chunk if stored.path != MARK]
 
     async def clear(self, below: str, older_than: timedelta) -> int:
         """Removes half-written files; how many. All of a zone ("") it walks without a time limit. Raises Away."""
@@ -204,20 +183,13 @@ class Holder:
 
         return await self._call("clear", clear, is_bounded=bool(below))
 
-    async def _mark(self) -> bytes | None:
-        store = await self._place.store()
-        try:
-            return bytes(await (await store.get_async(_MARK)).bytes_async())
-        except FileNotFoundError:
-            return None
+    async def _be_itself(self) -> None:
+        self._recognise(await self._place.mark())
 
-    async def _be_itself(self, believed: float = 0.0) -> None:
-        if self._itself_at is not None and time.monotonic() - self._itself_at < believed:
-            return
-        mark = await self._mark()
-        if mark is None or not self._own_mark:
+    def _recognise(self, found: bytes | None) -> None:
+        if found is None or not self._own_mark:
             raise NotItself("there is no mark, or it is not known yet which one it must be")
-        if mark != self._own_mark:
+        if found != self._own_mark:
             raise OfAnother("there is another mark")
         self._itself_at = time.monotonic()
 

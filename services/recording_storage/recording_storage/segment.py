@@ -34,6 +34,12 @@ def sealed_length(plain: int) -> int:
     return _HEADER + plain + (plain // _CHUNK + 1) * _TAG
 
 
+def require_length(sealed: int) -> None:
+    """Raises Damaged for more bytes than any segment has: they are not taken into memory."""
+    if sealed > sealed_length(SEGMENT):
+        raise Damaged("longer than any segment")
+
+
 def count(total: int) -> int:
     """Segments of a recording with `total` bytes of audio. A recording is never empty."""
     if total < 1:
