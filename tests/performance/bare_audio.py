@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import uvloop
 from fastapi import FastAPI, Request
@@ -36,7 +36,7 @@ def application(folder: Path) -> FastAPI:
 
     @api.post("/v1/calls/{call_id}/recordings")
     async def upload(call_id: UUID, request: Request) -> JSONResponse:
-        with (folder / f"sunk-{call_id}").open("wb", buffering=0) as file:
+        with (folder / f"sunk-{call_id}-{uuid4()}").open("xb", buffering=0) as file:
             async for piece in request.stream():
                 file.write(piece)
             await asyncio.to_thread(os.fsync, file.fileno())

@@ -17,7 +17,7 @@ LONG = 1024  # MiB of the long recording; what is promised is promised of that
 SHORT = 64  # MiB of one stream that is measured against a bare one
 _SEED = 2
 _ZONES = 2
-_ROOM = 4 * 1024  # MiB for all else: the short ones, the database, the bus and the logs
+_ROOM = 10 * 1024  # MiB for all else: the short ones of both sides, the database, the bus and the logs
 _ERASED = 900.0  # seconds until everything is gone from both zones, what was cut among it
 
 

@@ -15,7 +15,7 @@ from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
 from recording_storage.zone import Zones
 
-# Each holds two segments of a MiB, and a copy on its way: 20 and 20 took 204 MiB of the 200 of issue 5 (make bench).
+# An upload holds two MiB and a play three: 20 and 20 of them have 200 MiB in all (make bench).
 UPLOADS = Bounds(of_one=20, in_all=32, kept=12)
 PLAYS = Bounds(of_one=20, in_all=40, kept=20)
 running = Gauge("konci_recording_running", "Uploads and plays under way", ["what"])

@@ -1,5 +1,5 @@
-"""Audio on its way in: examined, hashed, cut into segments, sealed and stored in both zones. Two segments are
-held at most, and a sealed one.
+"""Audio on its way in: examined, hashed, cut into segments, sealed and stored in both zones. A segment is held
+at most, and a sealed one.
 
 No database here: what was stored and then refused is its caller's to sweep.
 """
@@ -38,9 +38,8 @@ class Writer:
         self._place = (client_id, recording_id)
         self._examiner = Examiner(media_type)
         self._digest = hashlib.sha256()
-        # Two rooms for as long as it lasts: a fresh one for each segment costs 256 page faults.
-        self._filling, self._spare = bytearray(SEGMENT), bytearray(SEGMENT)
-        self._filled = 0  # bytes
+        self._room = bytearray(SEGMENT)  # for as long as it lasts: a fresh one for each segment costs 256 page faults
+        self._filled = 0  # bytes of it
         self._length = 0
         self._number = 0
         self._held: frozenset[str] = frozenset()  # by these zones, or a part of it
@@ -69,8 +68,8 @@ class Writer:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Of its rooms: whoever holds it may be long in going."""
-        self._filling, self._spare = bytearray(), bytearray()
+        """Of its room: whoever holds it may be long in going."""
+        self._room = bytearray()
 
     async def _take(self, piece: memoryview) -> None:
         while piece:
@@ -78,26 +77,26 @@ class Writer:
                 await self._pass_on(is_last=False)
             part = piece[: SEGMENT - self._filled]
             # By a view: a bytearray's own slice takes a copy of it first.
-            memoryview(self._filling)[self._filled : self._filled + len(part)] = part
+            memoryview(self._room)[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             piece = piece[len(part) :]
 
     async def _pass_on(self, *, is_last: bool) -> None:
-        await self._stored()  # the one before: its room is free from now on
-        plain = memoryview(self._filling)[: self._filled]
+        await self._stored()  # the one before: what is sealed waits for nobody
+        plain = memoryview(self._room)[: self._filled]
+        # In a thread: with 20 uploads at once the loop was late by half of what it was otherwise, at the same speed.
+        sealed = await asyncio.to_thread(self._seal, self._number, plain, is_last=is_last)
+        self._storing = asyncio.create_task(self._store(self._number, sealed))
         self._length += self._filled
-        self._filling, self._spare, self._filled = self._spare, self._filling, 0
-        self._storing = asyncio.create_task(self._store(self._number, plain, is_last=is_last))
         self._number += 1
+        self._filled = 0
 
     async def _stored(self) -> None:
         # Shielded: a caller that is cancelled must not leave a half-written object that nobody waits for.
         if self._storing is not None:
             await asyncio.shield(self._storing)
 
-    async def _store(self, number: int, plain: memoryview, *, is_last: bool) -> None:
-        # In a thread: with 20 uploads at once the loop was late by half of what it was otherwise, at the same speed.
-        sealed = await asyncio.to_thread(self._seal, number, plain, is_last=is_last)
+    async def _store(self, number: int, sealed: bytes) -> None:
         held = await self._zones.put(zone.path(*self._place, number), sealed)
         self._held |= held
         if len(held) < len(self._zones.names):

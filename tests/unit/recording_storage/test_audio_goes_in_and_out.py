@@ -1,4 +1,4 @@
-"""02.1, 01.3: audio goes in segment by segment and comes out the same; two segments are held, whatever its length."""
+"""02.1, 01.3: audio goes in segment by segment and comes out the same; two of them are held, whatever its length."""
 
 import asyncio
 import hashlib
