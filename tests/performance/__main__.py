@@ -1,7 +1,7 @@
 """`python -m performance`: measures every figure on a stack of its own, and writes docs/performance.md.
 
-An hour and more for all of it, half of it recordings of a GiB (46 GiB of disk). What was measured is kept in reports/,
-so that one figure can be measured anew by itself.
+An hour and more for all of it, half of it recordings of a GiB (52 GiB of disk). What was measured is kept in
+docs/performance/figures.json, so that one figure can be measured anew by itself.
 Exit codes: 0 every promise is kept, 1 one is missed, 2 the stack is not to be had or wrong use.
 """
 

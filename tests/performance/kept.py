@@ -1,24 +1,27 @@
-"""Figures of earlier runs, by the bench that measured them, each with its commit and its day.
+"""Figures of earlier runs, by the bench that measured them, each with its commit, its day and its machine.
 
-Git-ignored, and only of this tree's own machine.
+Committed with the page that is written from them: whoever measures one anew keeps the others.
 """
 
 import json
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from performance.figure import Figure
 from stack.settings import REPO
 
-_FILE = REPO / "reports" / "performance.json"
+_FILE = REPO / "docs" / "performance" / "figures.json"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one bench found, at which commit (`-dirty` when files differed from it) and on which day."""
+    """What one bench found, at which commit (`-dirty` when files differed from it), on which day and machine."""
 
     commit: str
     day: str
+    machine: str
     figures: tuple[Figure, ...]
 
 
@@ -31,12 +34,15 @@ def load() -> dict[str, Measured]:
 
 
 def _measured(entry: dict) -> Measured:
-    return Measured(entry["commit"], entry["day"], tuple(Figure(**figure) for figure in entry["figures"]))
+    return Measured(
+        entry["commit"], entry["day"], entry["machine"], tuple(Figure(**figure) for figure in entry["figures"])
+    )
 
 
 def save(bench: str, figures: Sequence[Figure], commit: str, day: str) -> None:
     """Replaces what is kept of `bench`."""
-    known = {**load(), bench: Measured(commit, day, tuple(figures))}
-    _FILE.parent.mkdir(exist_ok=True)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    known = {**load(), bench: Measured(commit, day, machine, tuple(figures))}
+    _FILE.parent.mkdir(parents=True, exist_ok=True)
     told = {name: asdict(measured) for name, measured in known.items()}
     _FILE.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

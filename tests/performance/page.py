@@ -1,7 +1,5 @@
 """docs/performance.md and its plots, written from what is kept of each bench; nobody edits them by hand."""
 
-import os
-import platform
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,8 +20,8 @@ Written by `make bench`; do not edit. Every promise is a ratio of two things mea
 machine, or a bound that a person would notice. What is compared takes turns in short windows, so that whatever else
 the machine does falls on both, and the median of the windows counts.
 
-Measured on {machine}, {cores} cores, all servers and the load on them; each figure at the commit and on the day that
-stand beside it.
+Measured on {machines}: all servers and the load on the same; each figure at the commit and on the day that stand
+beside it.
 
 | figure | measured | promised | | at |
 |---|---|---|---|---|
@@ -43,9 +41,10 @@ each stream) and costs both sides the same. The code is in `tests/performance`, 
 
 
 def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
-    """The page; its path. `missing` benches were not measured on this machine yet, and it says so."""
+    """The page; its path. `missing` benches were not measured yet, and it says so."""
+    benches = list(benches)
     known = [(bench, figure) for bench in benches for figure in bench.figures]
-    head = _INTRODUCTION.format(machine=platform.machine(), cores=os.cpu_count())
+    head = _INTRODUCTION.format(machines="; ".join(sorted({bench.machine for bench in benches})))
     rows = [_row(bench, figure) for bench, figure in known]
     rows += [f"| {name} | not measured yet | | | |\n" for name in missing]
     figures = [figure for _, figure in known]

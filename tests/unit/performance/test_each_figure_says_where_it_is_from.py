@@ -14,7 +14,7 @@ HASH = Figure("sign-ins", 0.7, 0.9, "five windows")
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(kept, "_FILE", tmp_path / "reports" / "performance.json")
+    monkeypatch.setattr(kept, "_FILE", tmp_path / "performance" / "figures.json")
     monkeypatch.setattr(page, "PAGE", tmp_path / "performance.md")
 
 

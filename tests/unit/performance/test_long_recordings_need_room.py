@@ -24,7 +24,7 @@ def test_twenty_uploads_of_a_gib_and_the_one_that_is_played_in_two_zones() -> No
 
 def test_too_little_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     free(monkeypatch, recordings.needed(1024) - 1)
-    with pytest.raises(NoStack, match=r"^recordings of 1024 MiB need 46 GiB below /nowhere, and there are 46 free"):
+    with pytest.raises(NoStack, match=r"^recordings of 1024 MiB need 52 GiB below /nowhere, and there are 52 free"):
         recordings.require_room(STACK, 1024)
 
 
