@@ -6,6 +6,7 @@ Exit codes: 0 every promise is kept, 1 one is missed, 2 the stack is not to be h
 """
 
 import argparse
+import asyncio
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ import uvloop
 
 from performance import fields, growth, guarded_read, ingest, kept, memory, page, recordings, segments, sign_in, visible
 from performance.figure import Figure
-from performance.stage import machine
+from performance.stage import machine, memory_in_use
 from support import standing, tree
 from support.hotel import Hotel, found
 from support.machine import Machine
@@ -87,7 +88,8 @@ def main() -> int:
             one, other = _prepare(stack, held)
             if "recordings" in benches:
                 recordings.require_room(stack, asked.size_mib)
-            figures = uvloop.run(_measure(stack, one, other, benches, is_kept=not is_trial))
+            fill = held.enter_context(memory_in_use(stack.run))
+            figures = uvloop.run(_measure(stack, one, other, benches, fill, is_kept=not is_trial))
     except NoStack as reason:
         sys.stderr.write(f"bench: {reason}\n")
         return 2
@@ -130,13 +132,14 @@ def _prepare(stack: Machine, held: ExitStack) -> list[Hotel]:
 
 
 async def _measure(
-    stack: Machine, one: Hotel, other: Hotel, benches: Mapping[str, Bench], *, is_kept: bool
+    stack: Machine, one: Hotel, other: Hotel, benches: Mapping[str, Bench], fill: Callable[[], None], *, is_kept: bool
 ) -> list[Figure]:
     figures: list[Figure] = []
     commit = tree.commit()  # now: who works on while it measures changes the tree, and not what runs
     for name, bench in benches.items():
         began = time.monotonic()
         print(f"{name} …", flush=True)
+        await asyncio.to_thread(fill)
         found_here = await bench(stack, one, other)
         if is_kept:
             kept.save(name, found_here, commit, datetime.now(UTC).date().isoformat())

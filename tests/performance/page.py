@@ -36,7 +36,10 @@ _READING = """
 Beyond one machine nothing here was measured. Load comes over kept-alive connections straight to a service, with the
 gateway's certificate, so that the gateway is not in these figures; only where audio is uploaded and played it comes
 through the gateway, as a caller's does. The load generator is a Python process on the same cores (for audio one for
-each stream) and costs both sides the same. The code is in `tests/performance`, one file for each figure.
+each stream) and costs both sides the same. When a bench begins, the kernel's memory is full of cached files, as on a
+machine that has run for a day: a virtual machine's host takes back what is free, and to find it again costs ten times
+what writing to it does (1.2 ms a MiB here), which falls on whoever writes more. The code is in `tests/performance`, one
+file for each figure.
 """
 
 

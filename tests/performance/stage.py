@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from support.recordings import places
 from support.workload import certificate, workload
 
 _SPARE = 2**29  # bytes of memory that are left to be used first: what warms up takes them
+_HOLE = 2**42  # bytes of a file with nothing in it: it is read like any other, and takes no disk
 SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 
 
@@ -63,20 +64,23 @@ def kernel_count(pid: int, file: str, name: str) -> int:
 
 
 @contextmanager
-def memory_in_use(folder: Path) -> Iterator[None]:
-    """Until the block ends, the kernel's memory is full of a file that nobody needs, as on a machine that has run.
+def memory_in_use(folder: Path) -> Iterator[Callable[[], None]]:
+    """Call it to have the kernel's memory full, as on a machine that has run for a day: of a file that nobody needs.
 
-    What is written meanwhile takes some of its place. In memory that nobody has used yet it would cost a virtual
+    What is written or held from then on takes some of its place. In memory that is nobody's it would cost a virtual
     machine ten times as much (here 1.2 ms a MiB): its host has to find that first, and takes back in seconds what is
-    given up. Whoever writes two copies would pay that twice.
+    given up. Whoever writes more would pay that more often.
     """
     path, room = folder / "nobody-needs-it", bytearray(2**20)
-    with path.open("w+b", buffering=0) as file:  # a hole is read like anything else, and takes no disk
-        file.truncate(_free())
+    with path.open("w+b", buffering=0) as file:
+        file.truncate(_HOLE)
+
+        def fill() -> None:
+            while _free() > _SPARE:
+                file.readinto(room)
+
         try:
-            while _free() > _SPARE and file.readinto(room):
-                continue
-            yield
+            yield fill
         finally:
             path.unlink()
 

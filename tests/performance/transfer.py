@@ -8,7 +8,7 @@ from performance.bare_gateway import Bare, bare
 from performance.figure import Figure
 from performance.load import middle
 from performance.source import Source
-from performance.stage import drained, is_stored, memory_in_use, processor_seconds, processor_seconds_of
+from performance.stage import drained, is_stored, processor_seconds, processor_seconds_of
 from performance.stream import Order, Seen, moved, rate
 from support.hotel import Hotel, expect
 from support.machine import Machine, wait_until
@@ -57,17 +57,15 @@ async def measure(stack: Machine, hotel: Hotel, length: int) -> list[Figure]:
     """Windows of both in turn, so that whatever else the machine does falls on both."""
     source = Source(_SEED, length)
     calls = [hotel.call()["id"] for _ in range(STREAMS)]
-    with memory_in_use(stack.run):
-        async with bare(stack, hotel, source) as beside:
-            uploads, made = await _uploads(stack, hotel, beside, source, calls)
-            plays = await _plays(stack, hotel, beside, source, made[0])
+    async with bare(stack, hotel, source) as beside:
+        uploads, made = await _uploads(stack, hotel, beside, source, calls)
+        plays = await _plays(stack, hotel, beside, source, made[0])
     await _delete(stack, hotel, made)
     return [
         uploads.figure(
             "uploaded", "a bare sink",
             "the sink is one process on the services' own listener, behind a second gateway of the same configuration;"
-            " it writes each body to a file of its own as it comes, one copy, and syncs it at its end. The kernel's"
-            " memory is full of cached files from the start, as on a machine that has run for a while",
+            " it writes each body to a file of its own as it comes, one copy, and syncs it at its end",
             length, _UPLOAD_REST,
         ),
         plays.figure(
