@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from performance.figure import Figure
 from stack.settings import REPO
@@ -30,7 +31,7 @@ def load() -> dict[str, Measured]:
     if not _FILE.exists():
         return {}
     told = json.loads(_FILE.read_text(encoding="utf-8"))
-    return {bench: _measured(entry) for bench, entry in told.items() if isinstance(entry, dict)}
+    return {bench: _measured(entry) for bench, entry in told.items() if isinstance(entry, dict) and "machine" in entry}
 
 
 def _measured(entry: dict) -> Measured:
@@ -39,9 +40,14 @@ def _measured(entry: dict) -> Measured:
     )
 
 
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "processor unnamed")
+
+
 def save(bench: str, figures: Sequence[Figure], commit: str, day: str) -> None:
     """Replaces what is kept of `bench`."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    machine = f"{_processor()} ({platform.machine()}), {os.cpu_count()} cores"
     known = {**load(), bench: Measured(commit, day, machine, tuple(figures))}
     _FILE.parent.mkdir(parents=True, exist_ok=True)
     told = {name: asdict(measured) for name, measured in known.items()}

@@ -36,10 +36,10 @@ _READING = """
 Beyond one machine nothing here was measured. Load comes over kept-alive connections straight to a service, with the
 gateway's certificate, so that the gateway is not in these figures; only where audio is uploaded and played it comes
 through the gateway, as a caller's does. The load generator is a Python process on the same cores (for audio one for
-each stream) and costs both sides the same. When a bench begins, the kernel's memory is full of cached files, as on a
-machine that has run for a day: a virtual machine's host takes back what is free, and to find it again costs ten times
-what writing to it does (1.2 ms a MiB here), which falls on whoever writes more. The code is in `tests/performance`, one
-file for each figure.
+each stream) and costs both sides the same. When a bench begins, the kernel's memory is full of cached files (clean
+ones, read once), as on a machine that has run for a day: a virtual machine's host takes back what is free, and to find
+it again costs ten times what writing to it does (1.2 ms a MiB here), which falls on whoever writes more. The code is in
+`tests/performance`, one file for each figure.
 """
 
 
@@ -47,8 +47,9 @@ def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
     """The page; its path. `missing` benches were not measured yet, and it says so."""
     benches = list(benches)
     known = [(bench, figure) for bench in benches for figure in bench.figures]
-    head = _INTRODUCTION.format(machines="; ".join(sorted({bench.machine for bench in benches})))
-    rows = [_row(bench, figure) for bench, figure in known]
+    machines = sorted({bench.machine for bench in benches})
+    head = _INTRODUCTION.format(machines="; ".join(machines))
+    rows = [_row(bench, figure, is_mixed=len(machines) > 1) for bench, figure in known]
     rows += [f"| {name} | not measured yet | | | |\n" for name in missing]
     figures = [figure for _, figure in known]
     notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
@@ -59,10 +60,10 @@ def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
     return PAGE
 
 
-def _row(bench: Measured, figure: Figure) -> str:
+def _row(bench: Measured, figure: Figure, *, is_mixed: bool) -> str:
     bound = f"{'≤' if figure.is_ceiling else '≥'} {figure.bound:g}{figure.unit}"
     verdict = "kept" if figure.is_kept else "**missed**"
-    at = f"`{bench.commit}`, {bench.day}"
+    at = f"`{bench.commit}`, {bench.day}{f', {bench.machine}' if is_mixed else ''}"
     return f"| {figure.name} | {figure.value:.3g}{figure.unit} | {bound} | {verdict} | {at} |\n"
 
 

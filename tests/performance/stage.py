@@ -16,6 +16,7 @@ from support.recordings import places
 from support.workload import certificate, workload
 
 _SPARE = 2**29  # bytes of memory that are left to be used first: what warms up takes them
+_STRETCH = 2**30  # bytes that are read between two looks at it
 _HOLE = 2**42  # bytes of a file with nothing in it: it is read like any other, and takes no disk
 SERVICES = ("auth", "tenant_data", "audit", "recording_storage")
 
@@ -76,8 +77,11 @@ def memory_in_use(folder: Path) -> Iterator[Callable[[], None]]:
         file.truncate(_HOLE)
 
         def fill() -> None:
-            while _free() > _SPARE:
-                file.readinto(room)
+            while (before := _free()) > _SPARE:
+                for _ in range(_STRETCH // len(room)):
+                    file.readinto(room)
+                if before - _free() < _STRETCH // 4:
+                    return  # what we may have is full, and so it takes its own place already
 
         try:
             yield fill

@@ -19,11 +19,10 @@ ROUNDS = 7
 _SEED = 1
 _ERASED = 60.0  # seconds until the objects of what was deleted are gone
 _UPLOAD_REST = (
-    "Each MiB is examined, hashed, sealed, and then written to two zones, synced in each with its two folders and"
-    " renamed, before the next but one is taken; the bare sink writes one copy and syncs once. Profiled (perf): of the"
-    " service's processor a third is the kernel's copying of both copies into its cache, a sixth hashing, examining and"
-    " sealing, a sixth handing work from thread to thread, a sixth Python's taking in of the request; syncing is a"
-    " twentieth. All of it runs on the two cores that the load runs on."
+    "Each MiB is examined, hashed, sealed, and then written to two zones and synced in each before the next is sealed;"
+    " the bare sink writes one copy and syncs once. Profiled (perf), most of the service's processor goes into the"
+    " kernel's copying of both copies into its cache, then hashing, examining and sealing, then Python's taking in of"
+    " the request. All of it runs on the two cores that the load runs on."
 )
 _PLAY_REST = (
     "Each MiB is read whole, held until all of it is authenticated, and only then handed on; before the first byte the"

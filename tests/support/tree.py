@@ -36,9 +36,14 @@ def documents() -> list[Path]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with `-dirty` when files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True).stdout.strip()
+    """The commit that is checked out, with `-dirty` when files differ from it other than those that the bench writes."""
+    name = _git("describe", "--always", "--abbrev=12")
+    others = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/performance*")
+    return f"{name}-dirty" if others else name
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=REPO, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @cache

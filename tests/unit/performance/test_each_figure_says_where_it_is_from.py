@@ -30,6 +30,15 @@ def test_figures_of_two_commits_each_with_its_own() -> None:
     assert "| sign-ins | 0.7 | ≥ 0.9 | **missed** | `another-dirty`, 2026-11-26 |" in told
 
 
+def test_figures_of_two_machines_each_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.save("guarded_read", [READ], "one commit", "2026-11-20")
+    monkeypatch.setattr("os.cpu_count", lambda: 96)
+    assert any(line.startswith("Measured on ") and "96 cores" not in line for line in lines())
+    kept.save("sign_in", [HASH], "another", "2026-11-26")
+    [row] = [line for line in lines() if line.startswith("| sign-ins")]
+    assert row.endswith(", 96 cores |")
+
+
 def test_one_that_is_measured_anew_is_of_its_new_commit_alone() -> None:
     for commit in ("one commit", "another"):
         kept.save("guarded_read", [READ], commit, "2026-11-20")

@@ -6,7 +6,7 @@ import pytest
 
 from recording_storage import zone
 from recording_storage.holder import Away
-from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, anything, held, later
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, anything, held, later
 
 PREFIX = zone.prefix(CLIENT, RECORDING)
 
@@ -68,3 +68,25 @@ async def test_the_zone_itself_may_be_one(opened, zones, tmp_path):
     assert await zones.settle(PREFIX, zones.names) == {"a", "b"}
     assert await zones.read("a", FIRST, anything) == b"x"
     assert await zones.erase(PREFIX) == {"a", "b"}
+
+
+async def test_a_zone_that_is_linked_elsewhere_is_where_it_was_until_the_next_start(zones, opened, tmp_path):
+    """Somebody moves a disk while the service runs: what is left at the old place is a folder under no disk."""
+    disk, other = tmp_path / "disk", tmp_path / "other"
+    (tmp_path / "a").rename(disk)
+    (tmp_path / "a").symlink_to(disk)
+    running = opened()
+    await running.prepare(SET, is_new=False)
+    assert await running.put(FIRST, b"x") == {"a", "b"}
+    shutil.copytree(disk, other)
+    (tmp_path / "a").unlink()
+    (tmp_path / "a").symlink_to(other)
+    shutil.rmtree(disk)
+    disk.mkdir()
+    assert await running.put(SECOND, b"y") == {"b"}
+    later(running)
+    assert await running.erase(PREFIX) == {"b"}  # never "erased" where it was not looked
+    assert list(disk.iterdir()) == []
+    again = opened()
+    await again.prepare(SET, is_new=False)
+    assert await held(again, "a") == [FIRST]

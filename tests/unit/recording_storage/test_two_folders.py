@@ -10,7 +10,7 @@ import pytest
 from guard import errors
 from recording_storage import zone
 from recording_storage.holder import Away, failures, moved, seconds, up
-from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, ZoneSuite, anything, held, only
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, ZoneSuite, anything, held, later, only
 
 
 class TestTwoFolders(ZoneSuite):
@@ -25,6 +25,7 @@ class TestWhichZoneItIs:
         (tmp_path / "a").mkdir()
         assert await zones.get(FIRST, anything) == b"x"
         assert wounds == [("a", FIRST, "away")]
+        later(zones)  # else it is not even tried
         assert await zones.put(SECOND, b"y") == {"b"}
         assert list((tmp_path / "a").iterdir()) == []
 
@@ -52,9 +53,9 @@ class TestWhichZoneItIs:
     async def test_one_folder_is_not_two_zones(self, opened):
         with pytest.raises(errors.Unavailable):
             await opened(names=("a", "a")).prepare(SET, is_new=True)
-        later = opened(names=("a", "a"))
-        await later.prepare(SET, is_new=False)
-        assert await later.put(FIRST, b"x") == {"a"}
+        again = opened(names=("a", "a"))
+        await again.prepare(SET, is_new=False)
+        assert await again.put(FIRST, b"x") == {"a"}
 
     async def test_before_it_is_known_whose_they_are_they_are_away(self, zones, opened):
         with pytest.raises(errors.Unavailable):
@@ -117,6 +118,18 @@ class TestSlow:
         assert await zones.read("b", SECOND, anything) == b"y"
         await _release(tmp_path / "a" / FIRST)
         assert await zones.read("a", SECOND, anything) == b"y"  # it came back, so its calls are free again
+
+    async def test_one_object_that_hangs_takes_nothing_else_of_its_zone(self, opened, tmp_path):
+        zones = opened(seconds=2.0)
+        await zones.prepare(SET, is_new=True)
+        await zones.put(FIRST, b"x")
+        await zones.put(SECOND, b"y")
+        _hang(tmp_path / "a" / FIRST)
+        stuck = [asyncio.ensure_future(zones.read("a", FIRST, anything)) for _ in range(40)]
+        assert {type(one) for one in await asyncio.gather(*stuck, return_exceptions=True)} == {Away}
+        assert await zones.answers("a")
+        assert await zones.read("a", SECOND, anything) == b"y"
+        await _release(tmp_path / "a" / FIRST)
 
     async def test_a_folder_that_hangs_while_it_is_cleared_holds_up_no_erasing(self, opened, monkeypatch):
         zones = opened(seconds=2.0)
