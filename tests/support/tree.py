@@ -36,7 +36,7 @@ def documents() -> list[Path]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with `-dirty` when files differ from it other than those that the bench writes."""
+    """The commit that is checked out, with `-dirty` when files other than the bench's own differ from it."""
     name = _git("describe", "--always", "--abbrev=12")
     others = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/performance*")
     return f"{name}-dirty" if others else name
