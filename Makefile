@@ -24,8 +24,8 @@ demo: up ## Two hotels, their dialogues and recordings, and their access logs
 	@deploy/local/install.sh --speech || echo "the recordings of the demo are a tone instead of speech"
 	@$(KONCI) demo
 
-test: install ## All tests, on a stack of their own beside a running one
-	@.venv/bin/python -m pytest --durations=30
+test: install ## All tests, on a stack of their own beside a running one (TESTS=tests/unit: some of them)
+	@.venv/bin/python -m pytest --durations=30 $(TESTS)
 
 pentest: install ## Our safeguards off one by one, then every attack that the isolation suite knows; writes reports/
 	@PYTHONPATH=tests .venv/bin/python -m mutation

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from guard import errors
-from konci.__main__ import app as konci
+from konci.__main__ import build
 from stack import envoy
 from support import tree
 
@@ -71,7 +71,7 @@ def test_each_make_target_exists():
 def unknown(line):
     """Why `konci line` is no command of ours, or None."""
     words = shlex.split(line)
-    command = typer.main.get_command(konci)
+    command = typer.main.get_command(build())
     while words and hasattr(command, "commands"):
         if words[0] not in command.commands:
             return f"konci {line}: no command {words[0]}"

@@ -36,12 +36,23 @@ def desk(stack: Machine, name: str) -> httpx2.Client:
     return httpx2.Client(base_url=stack.url_of("auth"), verify=context, trust_env=False, timeout=10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(stack: Machine) -> Iterator[str]:
+    """An operator who stays as is."""
     name = f"alice-{secrets.token_hex(3)}"
     stack.konci("operator", "add", name)
     yield name
-    stack.konci("operator", "remove", name, check=False)
+    stack.konci("operator", "remove", name)
+
+
+@pytest.fixture
+def outgoing(stack: Machine) -> Iterator[str]:
+    """One of a test's own, to be changed or removed."""
+    name = f"olga-{secrets.token_hex(3)}"
+    stack.konci("operator", "add", name)
+    yield name
+    stack.konci("operator", "add", name)  # whom a test has removed: the certificate goes only with the operator
+    stack.konci("operator", "remove", name)
 
 
 def grant(http: httpx2.Client, hotel: Hotel, *rights: str, **changes: object) -> httpx2.Response:
@@ -101,11 +112,11 @@ def test_what_was_granted_and_no_more(stack: Machine, otter: Hotel, heron: Hotel
     assert told(missed) == told(otter.admin.get(f"/v1/guests/{foreign['id']}"))
 
 
-def test_a_removed_one(stack: Machine, otter: Hotel, operator: str) -> None:
-    with desk(stack, operator) as http:
+def test_a_removed_one(stack: Machine, otter: Hotel, outgoing: str) -> None:
+    with desk(stack, outgoing) as http:
         token = {"Authorization": f"Bearer {expect(grant(http, otter, 'guest:read'), 201).json()['access_token']}"}
         assert otter.http.get("/v1/guests", headers=token).status_code == 200
-        stack.konci("operator", "remove", operator)
+        stack.konci("operator", "remove", outgoing)
         assert grant(http, otter, "guest:read").status_code == 403  # its certificate is good for hours
     wait_until(lambda: otter.http.get("/v1/guests", headers=token).status_code == 401, within=1, what="the token's end")
 
@@ -113,13 +124,6 @@ def test_a_removed_one(stack: Machine, otter: Hotel, operator: str) -> None:
 def removed(stack: Machine, name: str) -> httpx2.Response:
     with as_bootstrap(stack) as http:
         return http.delete(f"/internal/operators/{name}")
-
-
-@pytest.fixture
-def outgoing(stack: Machine, operator: str) -> Iterator[str]:
-    """An operator whom a test removes without its certificate; that goes afterwards, with the operator."""
-    yield operator
-    stack.konci("operator", "add", operator)
 
 
 async def test_a_token_that_is_minted_while_the_operator_is_removed(
@@ -189,7 +193,7 @@ async def platform_event(stack: Machine, event_id: str) -> tuple[str, str, str]:
     raise AssertionError(f"no entry {event_id}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reader(stack: Machine) -> Iterator[str]:
     """An operator who may ask for one right only."""
     name = f"rhea-{secrets.token_hex(3)}"
@@ -226,15 +230,15 @@ def test_a_right_that_is_not_held_is_in_the_clients_log(stack: Machine, otter: H
     assert "guest:read" in entry["reason"]
 
 
-async def test_one_who_is_not_registered_any_more_is_told_of(stack: Machine, otter: Hotel, operator: str) -> None:
-    with desk(stack, operator) as http:
-        stack.konci("operator", "remove", operator)
+async def test_one_who_is_not_registered_any_more_is_told_of(stack: Machine, otter: Hotel, outgoing: str) -> None:
+    with desk(stack, outgoing) as http:
+        stack.konci("operator", "remove", outgoing)
         asked = grant(http, otter, "guest:read")
         listed = listing(http)
     assert (asked.status_code, listed.status_code) == (403, 403)
     entry = otter.event(asked.headers["Access-Event"])
-    assert (entry["actor"]["id"], entry["outcome"]) == (operator, "denied")
-    assert await platform_event(stack, listed.headers["Access-Event"]) == (operator, "client:list", "denied")
+    assert (entry["actor"]["id"], entry["outcome"]) == (outgoing, "denied")
+    assert await platform_event(stack, listed.headers["Access-Event"]) == (outgoing, "client:list", "denied")
 
 
 async def test_a_client_that_is_none_is_in_the_platforms_log(stack: Machine, otter: Hotel, operator: str) -> None:
@@ -274,9 +278,9 @@ def test_a_name_that_is_none(stack: Machine, name: str) -> None:
         assert http.delete(f"/internal/operators/{name}").status_code == 422
 
 
-def test_a_right_that_is_taken_away_ends_tokens_that_carry_it(stack: Machine, otter: Hotel, operator: str) -> None:
-    with desk(stack, operator) as http:
+def test_a_right_that_is_taken_away_ends_tokens_that_carry_it(stack: Machine, otter: Hotel, outgoing: str) -> None:
+    with desk(stack, outgoing) as http:
         token = {"Authorization": f"Bearer {expect(grant(http, otter, 'guest:read'), 201).json()['access_token']}"}
     assert otter.http.get("/v1/guests", headers=token).status_code == 200
-    stack.konci("operator", "add", operator, "--right", "call:read")
+    stack.konci("operator", "add", outgoing, "--right", "call:read")
     wait_until(lambda: otter.http.get("/v1/guests", headers=token).status_code == 401, within=1, what="the token's end")

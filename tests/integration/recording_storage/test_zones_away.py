@@ -69,7 +69,7 @@ async def test_one(stack: Machine, otter: Hotel) -> None:
         wait_until(lambda: metric(stack, "konci_recording_degraded") >= 1, within=30, what="the alert's metric")
         assert [path.parents[2].name for path in objects(stack, told["id"])] == ["b"] * 3
         # Tried every ten seconds: while the zone is away nothing is opened for it.
-        await asyncio.sleep(25)
+        await asyncio.sleep(12)
         asked = {"action": "recording:read", "resource_type": "recording", "resource_id": told["id"]}
         assert otter.log(**asked, actor_id="recording_storage") == []
     wait_until(lambda: len(objects(stack, told["id"])) == 6, within=60, what="the healing after the return")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from konci.__main__ import app
+from konci.__main__ import build
 from konci.failure import Failed
 from recording_storage.segment import SEGMENT, Sealer, new_key
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def decrypt(folder: Path, **other: object):
     told = {"key": KEY.hex(), "client": CLIENT, "recording": RECORDING, "in": folder, "out": folder.parent / "call.wav"}
     options = [word for name, value in (told | other).items() for word in (f"--{name}", str(value))]
-    return RUN.invoke(app, ["recording", "decrypt", *options, "--json"])
+    return RUN.invoke(build("recording"), ["recording", "decrypt", *options, "--json"])
 
 
 def refused(folder: Path, **other: object) -> str:

@@ -5,12 +5,13 @@ import typer
 from typer.testing import CliRunner
 
 from konci import certificate, dlq, operator
-from konci.__main__ import app
+from konci.__main__ import _MODULES, build
 from konci.failure import Failed
 from stack.settings import Stack
 
 RUN = CliRunner()
-ROOT = typer.main.get_command(app)
+APP = build()
+ROOT = typer.main.get_command(APP)
 
 
 def commands(group, path=()):
@@ -29,7 +30,7 @@ def nothing_is_there(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", list(commands(ROOT)), ids=" ".join)
 def test_help_has_an_example_and_json_is_an_option(path):
-    answer = RUN.invoke(app, [*path, "--help"])
+    answer = RUN.invoke(APP, [*path, "--help"])
     assert answer.exit_code == 0
     assert f"Example: konci {' '.join(path)}" in " ".join(answer.output.split())
     assert "--json" in answer.output
@@ -56,7 +57,7 @@ def test_help_has_an_example_and_json_is_an_option(path):
     ids=" ".join,
 )
 def test_wrong_use_is_2(wrong):
-    assert RUN.invoke(app, wrong).exit_code == 2
+    assert RUN.invoke(APP, wrong).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_wrong_use_is_2(wrong):
     ids=" ".join,
 )
 def test_before_the_platform_is_up_it_says_what_to_do(early):
-    raised = RUN.invoke(app, early).exception
+    raised = RUN.invoke(APP, early).exception
     assert isinstance(raised, Failed)
     assert "run `" in str(raised)
     assert "\n" not in str(raised)
@@ -92,3 +93,13 @@ def test_a_certificate_that_is_not_there():
 
 def test_a_topic_by_either_name():
     assert dlq._a_topic("access.auth") == dlq._a_topic("access.auth.dlq") == "access.auth.dlq"
+
+
+@pytest.mark.parametrize("module", _MODULES)
+def test_who_asks_for_one_command_waits_for_no_other(module: str) -> None:
+    for command in _MODULES[module]:
+        assert set(typer.main.get_command(build(command)).commands) == set(_MODULES[module])
+
+
+def test_all_commands_are_there_for_who_asks_for_none() -> None:
+    assert set(ROOT.commands) == {command for commands in _MODULES.values() for command in commands}
