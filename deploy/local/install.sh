@@ -60,6 +60,7 @@ missing_packages() {
     has_postgres || say postgresql-15
     has prometheus || say prometheus
     has setpriv || say util-linux
+    ls /usr/lib/*/libjemalloc.so.2 >/dev/null 2>&1 || say libjemalloc2
     [ -e /etc/ssl/certs/ca-certificates.crt ] || say ca-certificates
     [ "${1:-}" != --speech ] || [ -d /usr/share/asterisk/sounds/en_US_f_Allison ] || say asterisk-core-sounds-en-wav
     [ "${1:-}" != --soak ] || ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || say libfaketime
