@@ -225,10 +225,9 @@ class Patient(httpx2.HTTPTransport):
 @contextmanager
 def found(stack: Machine, name: str, *, plan: str = "business", **options: Any) -> Iterator[Hotel]:
     """A new client with an admin, an agent and a viewer, all with a second factor; `options` are the client's."""
-    operator(stack)
     email = f"admin-{secrets.token_hex(4)}@example.com"
-    done = stack.konci("client", "create", "--name", name, "--plan", plan, "--admin-email", email, "--json")
-    created = json.loads(done.stdout)
+    told = ["--name", name, "--plan", plan, "--admin-email", email, "--operator", operator(stack)]
+    created = json.loads(stack.konci("client", "create", *told, "--json").stdout)
     with gateway(stack, **options) as http:
         admin = activate(http, email, "admin", created["activation_token"])
         agent, viewer = (activate(http, *_invited(admin, role)) for role in ("agent", "viewer"))
