@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from string import ascii_uppercase
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Plot
@@ -20,8 +21,8 @@ Written by `make bench`; do not edit. Every promise is a ratio of two things mea
 machine, or a bound that a person would notice. What is compared takes turns in short windows, so that whatever else
 the machine does falls on both, and the median of the windows counts.
 
-Measured on {machines}: all servers and the load on the same; each figure at the commit and on the day that stand
-beside it.
+Measured on {machines}.
+All servers and the load were on the same; each figure is of the commit and the day that stand beside it.
 
 | figure | measured | promised | | at |
 |---|---|---|---|---|
@@ -48,8 +49,11 @@ def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
     benches = list(benches)
     known = [(bench, figure) for bench in benches for figure in bench.figures]
     machines = sorted({bench.machine for bench in benches})
-    head = _INTRODUCTION.format(machines="; ".join(machines))
-    rows = [_row(bench, figure, is_mixed=len(machines) > 1) for bench, figure in known]
+    letters = dict(zip(machines, ascii_uppercase, strict=False)) if len(machines) > 1 else {}
+    head = _INTRODUCTION.format(
+        machines="; ".join(f"{letters[machine]}, {machine}" if letters else machine for machine in machines)
+    )
+    rows = [_row(bench, figure, letters.get(bench.machine)) for bench, figure in known]
     rows += [f"| {name} | not measured yet | | | |\n" for name in missing]
     figures = [figure for _, figure in known]
     notes = [f"- **{figure.name}**: {figure.how}.\n" for figure in figures]
@@ -60,10 +64,10 @@ def write(benches: Iterable[Measured], missing: Iterable[str] = ()) -> Path:
     return PAGE
 
 
-def _row(bench: Measured, figure: Figure, *, is_mixed: bool) -> str:
+def _row(bench: Measured, figure: Figure, machine: str | None) -> str:
     bound = f"{'≤' if figure.is_ceiling else '≥'} {figure.bound:g}{figure.unit}"
     verdict = "kept" if figure.is_kept else "**missed**"
-    at = f"`{bench.commit}`, {bench.day}{f', {bench.machine}' if is_mixed else ''}"
+    at = f"`{bench.commit}`, {bench.day}{f', on {machine}' if machine else ''}"
     return f"| {figure.name} | {figure.value:.3g}{figure.unit} | {bound} | {verdict} | {at} |\n"
 
 

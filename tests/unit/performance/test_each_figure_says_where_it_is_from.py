@@ -31,12 +31,15 @@ def test_figures_of_two_commits_each_with_its_own() -> None:
 
 
 def test_figures_of_two_machines_each_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_processor", lambda: "One")
     kept.save("guarded_read", [READ], "one commit", "2026-11-20")
-    monkeypatch.setattr("os.cpu_count", lambda: 96)
-    assert any(line.startswith("Measured on ") and "96 cores" not in line for line in lines())
+    assert not [line for line in lines() if line.endswith(", on A |")]
+    monkeypatch.setattr(kept, "_processor", lambda: "Other")
     kept.save("sign_in", [HASH], "another", "2026-11-26")
-    [row] = [line for line in lines() if line.startswith("| sign-ins")]
-    assert row.endswith(", 96 cores |")
+    told = lines()
+    assert [line for line in told if line.startswith("Measured on A, One (") and "; B, Other (" in line]
+    [row] = [line for line in told if line.startswith("| sign-ins")]
+    assert row.endswith(", on B |")
 
 
 def test_one_that_is_measured_anew_is_of_its_new_commit_alone() -> None:
