@@ -81,6 +81,7 @@ async def test_a_zone_that_is_linked_elsewhere_is_where_it_was_until_the_next_st
     shutil.copytree(disk, other)
     (tmp_path / "a").unlink()
     (tmp_path / "a").symlink_to(other)
+    assert await running.put(zone.path(CLIENT, RECORDING, 2), b"z") == {"a", "b"}
     shutil.rmtree(disk)
     disk.mkdir()
     assert await running.put(SECOND, b"y") == {"b"}
