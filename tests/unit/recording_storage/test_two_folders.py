@@ -107,11 +107,7 @@ class TestSlow:
         await _release(tmp_path / "a" / FIRST)
 
     async def test_many_hanging_calls_are_bounded_and_the_neighbour_goes_on(self, opened, tmp_path):
-        zones = opened(seconds=2.0)
-        await zones.prepare(SET, is_new=True)
-        await zones.put(FIRST, b"x")
-        await zones.put(SECOND, b"y")
-        _hang(tmp_path / "a" / FIRST)
+        zones = await _with_one_that_hangs(opened, tmp_path)
         stuck = await asyncio.gather(*(zones.read("a", FIRST, anything) for _ in range(200)), return_exceptions=True)
         assert {type(one) for one in stuck} == {Away}
         assert zones._named("a")._free.locked()
@@ -120,11 +116,7 @@ class TestSlow:
         assert await zones.read("a", SECOND, anything) == b"y"  # it came back, so its calls are free again
 
     async def test_one_object_that_hangs_takes_nothing_else_of_its_zone(self, opened, tmp_path):
-        zones = opened(seconds=2.0)
-        await zones.prepare(SET, is_new=True)
-        await zones.put(FIRST, b"x")
-        await zones.put(SECOND, b"y")
-        _hang(tmp_path / "a" / FIRST)
+        zones = await _with_one_that_hangs(opened, tmp_path)
         stuck = [asyncio.ensure_future(zones.read("a", FIRST, anything)) for _ in range(40)]
         assert {type(one) for one in await asyncio.gather(*stuck, return_exceptions=True)} == {Away}
         assert await zones.answers("a")
@@ -214,6 +206,16 @@ async def _becomes(gauge, value):
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+async def _with_one_that_hangs(opened, tmp_path):
+    """Two zones, and the first of two objects hangs in zone a."""
+    zones = opened(seconds=2.0)
+    await zones.prepare(SET, is_new=True)
+    await zones.put(FIRST, b"x")
+    await zones.put(SECOND, b"y")
+    _hang(tmp_path / "a" / FIRST)
+    return zones
 
 
 def _hang(path):
