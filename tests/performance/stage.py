@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,8 +73,8 @@ def memory_in_use(folder: Path) -> Iterator[Callable[[], None]]:
     machine ten times as much (here 1.2 ms a MiB): its host has to find that first, and takes back in seconds what is
     given up. Whoever writes more would pay that more often.
     """
-    path, room = folder / "nobody-needs-it", bytearray(2**20)
-    with path.open("w+b", buffering=0) as file:
+    room = bytearray(2**20)
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:  # without a name: a bench may wipe the folder
         file.truncate(_HOLE)
 
         def fill() -> None:
@@ -83,10 +84,7 @@ def memory_in_use(folder: Path) -> Iterator[Callable[[], None]]:
                 if before - _free() < _STRETCH // 4:
                     return  # what we may have is full, and so it takes its own place already
 
-        try:
-            yield fill
-        finally:
-            path.unlink()
+        yield fill
 
 
 def _free() -> int:
