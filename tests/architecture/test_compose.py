@@ -66,6 +66,15 @@ def test_services_are_told_what_they_are_told_locally(service):
     assert (PARTS[service]["command"], PARTS[f"{service}-migrate"]["command"]) == (["serve"], ["migrate"])
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_preloaded_is_in_the_image(service):
+    """Where it is missing, the dynamic linker says so and goes on without: nobody else would notice."""
+    [stage] = re.findall(rf"^FROM service AS {service}$(.*?)^(?=FROM)", DOCKERFILE, re.DOTALL | re.MULTILINE)
+    preloaded = PARTS[service]["environment"].get("LD_PRELOAD")
+    assert (preloaded is not None) == ("libjemalloc2" in stage)
+    assert preloaded in (None, "libjemalloc.so.2")
+
+
 def test_the_collector_is_told_what_it_is_told_locally():
     told = {**settings("audit"), "KONCI_VAULT_AUDIT_LOG": str(openbao.audit_log(INSIDE))}
     assert PARTS["audit_collector"]["environment"] == told

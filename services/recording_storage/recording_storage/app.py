@@ -84,6 +84,8 @@ async def _zones(settings: Settings, vault: Vault) -> ZoneSettings:
 def _place(settings: Settings, at: str, opens: dict[str, str]) -> Place:
     if at.startswith("/"):
         return Place(at)
+    if not {"key_id", "key_secret"} <= set(opens):
+        raise ValueError(f"kv/{settings.service}/zones says not what opens {at}: give its key_id and key_secret")
     key_id, key_secret = SecretStr(opens["key_id"]), SecretStr(opens["key_secret"])
     ca = None if settings.zone_ca is None else str(settings.zone_ca)
     return Place(at, settings.zone_region, key_id, key_secret, ca)

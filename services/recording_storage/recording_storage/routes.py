@@ -68,7 +68,7 @@ async def create_recording(
     digest = content_digest.announced(content_digest_field)
     try:
         guest_id = await archive.calls.guest_of(call_id, http.on_behalf(request))
-    except errors.NotFound:
+    except (errors.NotFound, errors.Forbidden):  # also who may upload and may not read calls
         await door.refuse(caller, Action.RECORDING_CREATE, Resource(type="call", id=str(call_id)))
         raise
     order = upload.Order(caller, call_id, guest_id, media, digest, once)

@@ -10,6 +10,7 @@ from support.machine import Machine, wait_until
 from support.recordings import inside, objects, play, record
 
 WHY = {"reason": "case 47"}
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
 
 
 def hold(hotel: Hotel, recording_id: str) -> None:

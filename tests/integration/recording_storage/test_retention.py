@@ -14,6 +14,7 @@ from support.recordings import SERVICE, inside, objects, play, record, rows, sta
 
 DAYS = 30
 KEPT = timedelta(days=30)
+pytestmark = pytest.mark.usefixtures("zones_of_the_service")
 
 
 async def keep(stack: Machine, hotel: Hotel, days: int | None) -> None:

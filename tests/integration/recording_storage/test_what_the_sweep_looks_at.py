@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from events.access import Action
 from guard.database import Connection
 from recording_storage import hold
-from recording_storage.store import call, guest, recording
+from recording_storage.store import call, guest, recording, removal, upload
 from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
@@ -23,6 +24,7 @@ OPEN = 3000
 MANY = 1_000_000
 NONE = UUID(int=0)
 STRANGER = uuid4()  # a client of nothing but deletions
+TURN = 1000  # removals, or dead uploads, that one turn looks at
 
 
 class Looked(Exception):
@@ -117,6 +119,34 @@ async def test_a_page_of_a_list_looks_up_what_it_shows(stack: Machine, deleted: 
                 after = await _read(access.connection)
                 raise Looked  # of a client that nobody knows: no entry
         assert after - before < OPEN
+
+
+async def test_no_client_fills_a_turn_of_the_others(stack: Machine) -> None:
+    """As whose folder a zone does not let go of: what is still to be erased of it is older, and more than a turn."""
+    many, other = uuid4(), uuid4()
+    async with inside(stack) as parts, superuser(stack, SERVICE) as connection:
+        with standing(stack):
+            try:
+                for client_id, count, age in ((many, TURN + 1, timedelta(hours=2)), (other, 1, timedelta(hours=1))):
+                    await connection.execute(
+                        "INSERT INTO removal (client_id, recording_id, call_id, key_id, key_destroyed_at, destroyed_by)"
+                        " SELECT $1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - $3::interval, 'x'"
+                        "   FROM generate_series(1, $2)",
+                        client_id, count, age,
+                    )  # fmt: skip
+                    await connection.execute(
+                        "INSERT INTO upload (client_id, recording_id, call_id, state, beat_at)"
+                        " SELECT $1, gen_random_uuid(), gen_random_uuid(), 'abandoned', now() - $3::interval"
+                        "   FROM generate_series(1, $2)",
+                        client_id, count, age,
+                    )  # fmt: skip
+                async with parts.door.pools.job.acquire() as job:
+                    for looked_at in (await removal.waiting_removals(job), await upload.dead_uploads(job, 60.0)):
+                        assert len(looked_at) == TURN
+                        assert {row["client_id"] for row in looked_at} >= {many, other}
+            finally:
+                for table in ("removal", "upload"):
+                    await connection.execute(f"DELETE FROM {table} WHERE client_id IN ($1, $2)", many, other)
 
 
 async def test_what_cannot_go_yet_is_not_settled(stack: Machine, otter: Hotel) -> None:

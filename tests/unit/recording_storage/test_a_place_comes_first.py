@@ -152,6 +152,7 @@ class TestGivenBack:
         ("answer", "media", "status"),
         [
             (errors.NotFound(), "audio/wav", 404),
+            (errors.Forbidden("call:read"), "audio/wav", 403),
             (errors.Unavailable(), "audio/wav", 503),
             (ValueError(), "audio/wav", 500),
             (None, "text/plain", 415),
@@ -164,6 +165,14 @@ class TestGivenBack:
         sender = Sender()
         assert (await ask(api, sender, UPLOAD, media))[0] == status
         assert (sender.reads, room.taken()) == (0, 0)
+
+    @pytest.mark.parametrize("answer", [errors.NotFound(), errors.Forbidden("call:read")])
+    async def test_a_call_that_the_caller_may_not_see_leaves_an_entry(
+        self, api: FastAPI, room: Room, answer: errors.Problem
+    ) -> None:
+        room.answer = answer
+        _, headers = await ask(api, Sender(), UPLOAD)
+        assert UUID(headers["access-event"])
 
     async def test_by_an_upload_that_is_cancelled_while_tenant_data_is_asked(self, api: FastAPI, room: Room) -> None:
         room.answer = asyncio.Event()

@@ -81,14 +81,17 @@ async def beat(connection: Connection, client_id: UUID, recording_id: UUID) -> N
 
 
 async def dead_uploads(connection: Connection, silent_seconds: float) -> Sequence[Record]:
-    """`client_id`, `recording_id`, `state`, `beat_at` and seconds of silence of what was given up, or is silent."""
+    """`client_id`, `recording_id`, `state`, `beat_at` and seconds of silence of what was given up, or is silent.
+
+    One of each client, then another of each, as `removal.waiting_removals` has them.
+    """
     return await connection.fetch(
         """-- every client: whose process has died is not known to its client
            SELECT client_id, recording_id, state, beat_at,
                   extract(epoch FROM clock_timestamp() - beat_at)::float AS silent
              FROM upload
             WHERE state = 'abandoned' OR beat_at < clock_timestamp() - make_interval(secs => $1)
-            ORDER BY beat_at
+            ORDER BY row_number() OVER (PARTITION BY client_id ORDER BY beat_at), beat_at
             LIMIT 1000""",
         silent_seconds,
     )
