@@ -92,6 +92,9 @@ class TestRefused:
             path.unlink()
         assert "no segment" in refused(folder)
 
+    def test_nowhere_to_put_it(self, folder: Path) -> None:
+        assert f"{folder / 'away'} is no folder" in refused(folder, out=folder / "away" / "call.wav")
+
     def test_a_file_is_not_replaced(self, folder: Path) -> None:
         (folder.parent / "call.wav").write_bytes(b"mine")
         assert "there already" in refused(folder)

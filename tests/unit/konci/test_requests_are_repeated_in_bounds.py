@@ -28,6 +28,13 @@ def test_an_unexpected_answer_is_one_line():
     assert "\n" not in str(failed.value)
 
 
+def test_what_only_repeats_the_title_is_said_once():
+    problem = {"title": "There is nothing here", "detail": "There is nothing here"}
+    with asked(lambda _: httpx2.Response(404, json=problem)) as one, pytest.raises(Failed, match="404 There") as failed:
+        one.ask("GET", "/")
+    assert str(failed.value).count("There is nothing here") == 1
+
+
 def test_a_422_names_its_fields():
     problem = {"title": "Invalid", "errors": [{"pointer": "/email", "detail": "is no address"}]}
     with (

@@ -37,7 +37,8 @@ class Answer:
         """The problem's title and detail on one line; for an answer that is none, its status."""
         if isinstance(self.body, dict):
             words = cast("dict[str, Any]", self.body)
-            said = ": ".join(str(words[key]) for key in ("title", "detail") if words.get(key))
+            told = (str(words[key]) for key in ("title", "detail") if words.get(key))
+            said = ": ".join(dict.fromkeys(told))  # some have nothing to add to their title
             # A 422 names its fields in `errors`; without them the line would say only that something is wrong.
             fields = "; ".join(f"{error.get('pointer')} {error.get('detail')}" for error in words.get("errors") or ())
             return f"{self.status} {said} {fields}".strip()
@@ -94,9 +95,7 @@ class Api:
                 return answer
             if retry_after is None or time.monotonic() + retry_after > deadline:
                 # The path may hold ids, never personal data (API: look-ups go in a body).
-                raise Failed(
-                    f"{method} {path} was answered {answer.problem()}", "see `konci logs` and docs/problems.md"
-                )
+                raise Failed(f"{method} {path} was answered {answer.problem()}", "see docs/problems.md")
             self.retries += 1
             time.sleep(retry_after)
 

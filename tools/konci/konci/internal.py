@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from guard.tls import load
 from konci.api import Api, trust
@@ -71,7 +71,10 @@ class Desk:
     def token(self, client_id: str, reason: str, rights: list[str]) -> str:
         """A token of ten minutes that names client, reason and rights; the grant is in the client's log."""
         body = {"client_id": client_id, "reason": reason, "rights": rights}
-        return str(self._answer("POST", "/internal/operator-tokens", body, 201)["access_token"])
+        answer = self._api.ask("POST", "/internal/operator-tokens", body=body, expect=(201, 404))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise Failed(f"there is no client {client_id}", "see `konci client list`")
+        return str(cast("dict[str, Any]", answer.body)["access_token"])
 
     def register(self, name: str, rights: Sequence[str] | None) -> list[str]:
         """Makes `name` an operator who may ask for `rights`, or for all there are; the rights."""

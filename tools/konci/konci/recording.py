@@ -72,6 +72,8 @@ def decrypt(
     segments = _segments(folder)
     if out.exists() or out.is_symlink():
         raise Failed(f"{out} is there already", "name another file")
+    if not out.parent.is_dir():
+        raise Failed(f"{out.parent} is no folder", "name a file in one that is there")
     length, digest = _written(segments, Sealer(key, client, recording), out)
     result = {"recording_id": str(recording), "segments": len(segments), "bytes": length, "sha256": digest}
     words = f"{out}: {length} bytes, every one authenticated\nsha256 {digest}"
