@@ -41,6 +41,7 @@ class Caller:
     reason: str | None = None
     owes_totp: bool = False
     issued_at: int = 0
+    ends_at: int | None = None  # when work that outlives its token ends, in seconds as `issued_at`; None: not known
     trace_id: str | None = None
 
     def may(self, action: Action) -> bool:
@@ -68,6 +69,7 @@ class Claims(BaseModel):
     rights: tuple[Right, ...] = ()
     reason: str | None = None
     owes_totp: bool = False
+    session_ends: int | None = None  # at the latest
     iat: int
     nbf: int
     exp: int
@@ -110,6 +112,7 @@ class Identity:
             reason=claims.reason,
             owes_totp=claims.owes_totp,
             issued_at=claims.iat,
+            ends_at=claims.exp if claims.sid is None else claims.session_ends,
             trace_id=telemetry.trace_id(),
         )
 

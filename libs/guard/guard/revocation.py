@@ -54,9 +54,12 @@ class Revocations:
         return not await self._ask(claims)
 
     async def is_over(self, caller: Caller) -> bool:
-        """Whether what `caller` came in with was revoked since: for work that outlives its token, but not its session.
-        Raises Unavailable when nobody can say.
+        """Whether what `caller` came in with was revoked since, or has ended: for work that outlives its token, but not
+        its session. Who has none, as an operator, has the token alone. Raises Unavailable when nobody can say.
         """
+        # Nobody tells of an end that was set from the beginning.
+        if caller.ends_at is not None and self._clock.now().timestamp() >= caller.ends_at:
+            return True
         at = caller.issued_at
         kind: Literal["user", "operator"] = "operator" if caller.kind == "operator" else "user"
         return await self.is_revoked(

@@ -37,7 +37,7 @@ _log = logging.getLogger("audit.delivery")
 
 
 class _SessionOver(Exception):
-    """What the caller came in with was revoked since."""
+    """What the caller came in with was revoked since, or has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ async def access_token(
 ) -> tuple[str, int]:
     """A token for a session, and for how many seconds it is good."""
     seconds = account.token_seconds(begun_at, access.now)
-    said = session.claims(account, session_id, label(account.user_id, account.role))
+    said = session.claims(account, session_id, begun_at, label(account.user_id, account.role))
     return await office.signer.mint(access.client_id, said, seconds), seconds
 
 

@@ -118,11 +118,12 @@ def reveal(row: SessionRow, key: SubjectKey, current: UUID | None) -> Session:
     )
 
 
-def claims(account: Account, session_id: UUID, label: str) -> dict[str, Any]:
+def claims(account: Account, session_id: UUID, begun_at: datetime, label: str) -> dict[str, Any]:
     """What an access token says of a user's session, beside times and issuer."""
     said: dict[str, Any] = {
         "sub": str(account.user_id),
         "sid": str(session_id),
+        "session_ends": int((begun_at + account.absolute).timestamp()),
         "kind": "user",
         "role": account.role,
         "label": label,

@@ -19,6 +19,7 @@ from guard import errors, tenant
 from guard.access import Entry
 from guard.ending import Ending
 from guard.identity import Caller
+from recording_storage import standing
 from recording_storage.archive import Archive
 from recording_storage.reader import Reader
 from recording_storage.recording import RESOURCE, RecordingRow
@@ -34,8 +35,8 @@ _log = logging.getLogger("recording_storage.playing")
 lost = Counter("konci_recording_lost", "Plays that met a segment which neither zone gives as it was written")
 
 
-class _Over(Exception):
-    """The listener has gone, or what it came in with was revoked."""
+class _Left(Exception):
+    """The listener has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Playing(Response):
         try:
             async with asyncio.timeout(_LONGEST):
                 await self._play(send, leaving)
-        except (_Over, TimeoutError):
+        except (_Left, errors.Unauthenticated, TimeoutError):
             _log.info("play cut", extra={"count": self._sent})
         except (Lost, errors.Problem) as broken:
             self._fault = broken
@@ -141,17 +142,18 @@ class Playing(Response):
     async def _play(self, send: Send, leaving: "asyncio.Future[None]") -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         left = self._order.span.length
-        async for plain in self._reader.read(self._order.span):
-            if await self._archive.revocations.is_over(self._order.caller):
-                raise _Over
-            for piece in _pieces(plain):
-                left -= len(piece)
-                if leaving.done():
-                    raise _Over
-                if not left:
-                    await self._complete(len(piece))
-                await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
-                self._sent += len(piece)
+        async with standing.watched(self._archive.revocations, self._order.caller) as watching:
+            async for plain in self._reader.read(self._order.span):
+                for piece in _pieces(plain):
+                    left -= len(piece)
+                    if watching.done():
+                        watching.result()
+                    if leaving.done():
+                        raise _Left
+                    if not left:
+                        await self._complete(len(piece))
+                    await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
+                    self._sent += len(piece)
 
     async def _wrapped(self) -> str:
         # Not through the door: this play is in the log. With the database away it goes on as it was admitted.

@@ -20,7 +20,7 @@ from guard import errors, idempotency
 from guard.access import Access, Entry
 from guard.idempotency import Earlier
 from guard.identity import Caller
-from recording_storage import content_digest
+from recording_storage import content_digest, standing
 from recording_storage.archive import Archive
 from recording_storage.audio import NotAudio
 from recording_storage.key import NewKey
@@ -33,7 +33,6 @@ from recording_storage.writer import Writer, Written
 
 MOST = 2 * 2**30  # bytes (API.md)
 NOTE = 200  # characters that an event says more
-_LOOK = 1.0  # seconds between two looks whether its session lasts
 
 _log = logging.getLogger("recording_storage.upload")
 
@@ -104,18 +103,13 @@ async def _while_let_in(archive: Archive, caller: Caller, pieces: AsyncIterable[
     """The pieces, for as long as the session lasts that they came in with: looked at once a second, and at the end."""
     looked_at = time.monotonic()
     async for piece in pieces:
-        if time.monotonic() - looked_at > _LOOK:
+        if time.monotonic() - looked_at > standing.LOOK:
             # Nothing of it can be seen yet: while nobody can say, it goes on.
             with suppress(errors.Unavailable):
-                await _require_let_in(archive, caller)
+                await standing.require(archive.revocations, caller)
             looked_at = time.monotonic()
         yield piece
-    await _require_let_in(archive, caller)
-
-
-async def _require_let_in(archive: Archive, caller: Caller) -> None:
-    if await archive.revocations.is_over(caller):
-        raise errors.Unauthenticated
+    await standing.require(archive.revocations, caller)
 
 
 async def _written(writer: Writer, pieces: AsyncIterable[bytes]) -> Written:

@@ -104,7 +104,7 @@ async def test_a_token_is_what_the_services_read() -> None:
     keys = Keys(9999)
     made = signer(keys)
     said = {"sub": str(uuid4()), "sid": str(uuid4()), "kind": "user", "role": "agent", "label": "agent 1"}
-    text = await made.mint(uuid4(), said, 600)
+    text = await made.mint(uuid4(), {**said, "session_ends": 1_790_000_000}, 600)
     header, payload = read(text)
     (published_key,) = (await made.key_set())["keys"]
     assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": published_key["kid"]}

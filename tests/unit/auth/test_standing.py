@@ -56,17 +56,24 @@ def test_no_token_outlives_its_session(idle: timedelta, left: timedelta, seconds
 def test_owes_a_second_factor(why: dict[str, bool]) -> None:
     account = replace(ADA, **why)
     assert account.owes_totp
-    assert session.claims(account, uuid4(), "agent 1")["owes_totp"] is True
+    assert session.claims(account, uuid4(), NOW, "agent 1")["owes_totp"] is True
 
 
 @pytest.mark.parametrize("account", [ADA, replace(ADA, totp_required=True, has_totp=True)], ids=["need not", "has one"])
 def test_owes_nothing(account: Account) -> None:
     assert not account.owes_totp
-    assert "owes_totp" not in session.claims(account, uuid4(), "agent 1")
+    assert "owes_totp" not in session.claims(account, uuid4(), NOW, "agent 1")
 
 
 def test_a_token_names_nobody() -> None:
-    assert set(session.claims(ADA, uuid4(), "agent 1")) == {"sub", "sid", "kind", "role", "label"}
+    assert set(session.claims(ADA, uuid4(), NOW, "agent 1")) == {
+        "sub", "sid", "session_ends", "kind", "role", "label"
+    }  # fmt: skip
+
+
+def test_a_token_tells_when_its_session_ends() -> None:
+    """What outlives the token ends there: a running play, an upload, an export."""
+    assert session.claims(ADA, uuid4(), NOW, "agent 1")["session_ends"] == (NOW + DAY).timestamp()
 
 
 OFFERED = replace(ADA, totp_sealed=b"t", totp_offered_at=NOW)

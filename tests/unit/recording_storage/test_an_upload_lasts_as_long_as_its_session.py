@@ -8,7 +8,7 @@ import pytest
 
 from guard import errors
 from guard.identity import Caller
-from recording_storage import upload
+from recording_storage import standing, upload
 
 CALLER = Caller("user", "u", "u", uuid4(), session_id=uuid4())
 
@@ -46,7 +46,7 @@ async def received(sessions: Sessions) -> int:
 
 
 async def test_whose_session_ended_while_it_flowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "_LOOK", -1.0)
+    monkeypatch.setattr(standing, "LOOK", -1.0)
     assert await received(Sessions(2)) == -1
 
 
@@ -56,7 +56,7 @@ async def test_whose_session_ended_before_its_end() -> None:
 
 async def test_nobody_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on, for nothing of it can be seen; it ends there."""
-    monkeypatch.setattr(upload, "_LOOK", -1.0)
+    monkeypatch.setattr(standing, "LOOK", -1.0)
     sessions = Sessions(None, is_known=False)
     with pytest.raises(errors.Unavailable):
         await received(sessions)
