@@ -41,7 +41,9 @@ class Wounded:
         self.is_woken = asyncio.Event()
 
     def note(self, _zone: str, path: str, kind: str) -> None:
-        """What `Zones` tells. A zone that is away is waited for: there is nothing to heal in it."""
+        """What `Zones` tells. A zone that is away is waited for: there is nothing to heal in it; what it cannot
+        read while it answers is healed as any other.
+        """
         belongs = zone.belongs(path)
         if kind == "away" or belongs is None or len(self._paths) >= _MOST:
             return

@@ -115,6 +115,7 @@ class TestOneThatCannotBeHealed:
         failing = Failing(service, monkeypatch, "a", operation)
         assert await service.turn() == 1
         assert service.degraded == [BAD]
+        assert await service.zones.put(zone.path(CLIENT, UUID(int=9), 0), b"x") == {"a", "b"}  # nor an upload
         for waited, tried in (
             (9, 1),
             (1, 2),
