@@ -1,6 +1,8 @@
 """A healer at work on two folders. What it asks of a database and of OpenBao is in memory."""
 
-from collections.abc import AsyncIterator, Callable
+import errno
+import os
+from collections.abc import Callable, Collection
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,6 @@ import pytest
 from guard import errors
 from recording_storage import zone
 from recording_storage.healer import Healer, Wounded
-from recording_storage.holder import Away
 from recording_storage.resting import Resting
 from recording_storage.segment import SEGMENT, Sealer, new_key
 from support.zone_suite import only_in
@@ -93,28 +94,23 @@ class Service:
         return sum([await self.healer.turn() for _ in range(times)])
 
 
+_DOES = {"read": "get", "write": "put", "settle": "settle", "chunks": "stay_inside"}
+
+
 class Failing:
-    """A zone that does not do this for BAD's objects, until it is mended. `asked`: how often it was to."""
+    """A zone whose place fails with this for BAD's objects, until it is mended. `asked`: how often it was to."""
 
     def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch, name: str, operation: str) -> None:
-        self._holder, self._operation, self._patch = service.zones._named(name), operation, monkeypatch
-        self._real = getattr(self._holder, operation)
+        self._place, self._operation, self._patch = service.zones._named(name)._place, _DOES[operation], monkeypatch
+        self._real = getattr(self._place, self._operation)
         self.asked = 0
-        monkeypatch.setattr(self._holder, operation, self._lists if operation == "chunks" else self._does)
+        monkeypatch.setattr(self._place, self._operation, self._does)
 
     def mend(self) -> None:
-        self._patch.setattr(self._holder, self._operation, self._real)
+        self._patch.setattr(self._place, self._operation, self._real)
 
-    async def _does(self, path: str, *more: Any) -> Any:
-        self._fail(path)
-        return await self._real(path, *more)
-
-    async def _lists(self, path: str) -> AsyncIterator[Any]:
-        self._fail(path)
-        async for chunk in self._real(path):
-            yield chunk
-
-    def _fail(self, path: str) -> None:
-        if str(BAD) in path:
+    async def _does(self, path: str | Collection[str], *more: Any) -> Any:
+        if any(str(BAD) in one for one in ([path] if isinstance(path, str) else path)):
             self.asked += 1
-            raise Away
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return await self._real(path, *more)

@@ -15,7 +15,7 @@ from guard import database, errors
 from guard.access import Door
 from recording_storage import healing, segment, zone
 from recording_storage.healing import Expected, NotTaken, Unreadable
-from recording_storage.holder import Away, Missing
+from recording_storage.holder import Away, Broken, Missing
 from recording_storage.key import Keys
 from recording_storage.opening import Opening, admit
 from recording_storage.playing import lost
@@ -41,7 +41,9 @@ class Wounded:
         self.is_woken = asyncio.Event()
 
     def note(self, _zone: str, path: str, kind: str) -> None:
-        """What `Zones` tells. A zone that is away is waited for: there is nothing to heal in it."""
+        """What `Zones` tells. A zone that is away is waited for: there is nothing to heal in it; what it cannot
+        read while it answers is healed as any other.
+        """
         belongs = zone.belongs(path)
         if kind == "away" or belongs is None or len(self._paths) >= _MOST:
             return
@@ -77,6 +79,7 @@ class Healer:
         self._resting = Resting()
         self._after = _NONE
         self._copied: list[tuple[str, str]] = []  # zone and path, of the recording that is being healed
+        self._unwanted: list[tuple[str, str]] = []  # the same, of what was deleted meanwhile: it must not stay
 
     async def run(self) -> None:
         """Heals until cancelled; a zone or the database away is waited for."""
@@ -94,6 +97,7 @@ class Healer:
 
     async def turn(self) -> int:
         """Heals what is known to be wrong and does not rest; how many recordings are whole now. Raises Unavailable."""
+        await self._take_back()
         pending = await self._next_degraded()
         wounds = self._wounded.take()
         self._resting.forget()
@@ -215,9 +219,27 @@ class Healer:
         not copied here does: its row may be missing by mistake (a restore), and then it has its day as any orphan.
         """
         if await self._length(recording) is None:
-            for name, path in self._copied:
-                await self._zones.take_back(name, path)
+            self._unwanted += self._copied
+            await self._take_back()
             raise errors.NotFound
+
+    async def _take_back(self) -> None:
+        """What a zone does not let go of is tried again in the next turn, and keeps nothing else."""
+        away = set[str]()
+        for name, path in list(self._unwanted):
+            client_id, recording_id, _ = path.split("/")
+            if name in away:
+                continue
+            # It is there again when the database was restored: then its copy is as good as any.
+            if await self._length((UUID(client_id), UUID(recording_id))) is None:
+                try:
+                    await self._zones.take_back(name, path)
+                except Broken:
+                    continue
+                except Away:
+                    away.add(name)
+                    continue
+            self._unwanted.remove((name, path))
 
     async def _length(self, recording: Recording) -> int | None:
         async with database.translate(), self._door.pools.job.acquire() as connection:

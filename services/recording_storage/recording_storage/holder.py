@@ -19,10 +19,11 @@ from guard import errors
 from recording_storage.bucket import Bucket
 from recording_storage.folder import Folder
 from recording_storage.mark import MARK, NotItself, Occupied, OfAnother
+from recording_storage.underway import UnderWay
 
 _log = logging.getLogger("recording_storage.zone")
-_CALLS = 64  # under way in one zone: as many MiB as one that hangs can hold
 _TIRED = 5.0  # seconds for which a zone that failed is asked last
+_GLANCE = 1.0  # seconds for which its mark is waited for, when a call has failed: one that hangs has taken its limit
 _CHUNK = 100  # objects listed or deleted in one call
 _STRANGE = (
     "a zone is not of this database, and nothing is written or erased in it: see the runbook zones-of-another-database"
@@ -47,6 +48,14 @@ class Away(errors.Unavailable):
     """The zone does not answer, not in time, or not as itself."""
 
 
+class Broken(Away):
+    """The zone answers as itself, and does not do this: what is wrong is one object, or one folder."""
+
+
+class _TakesNothing(Exception):
+    """Of more than one client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object as the zone lists it."""
@@ -63,15 +72,37 @@ class Holder:
         self.name = name
         self._place = place
         self._limit = limit
-        self._free = asyncio.Semaphore(_CALLS)
+        self._under_way = UnderWay(limit)
         self._failed_at: float | None = None
+        self._broken_at: float | None = None  # when it last did not do something, though it answered as itself
+        self._refused: dict[str, float] = {}  # clients of whom it took nothing though it answered, and when
         self._itself_at: float | None = None  # when its mark was seen, if nothing failed since
         self._own_mark = b""
 
     @property
     def is_tired(self) -> bool:
         """Whether it failed just now."""
-        return self._failed_at is not None and time.monotonic() - self._failed_at < _TIRED
+        return _is_just_now(self._failed_at)
+
+    @property
+    def is_read_last(self) -> bool:
+        """Whether it failed just now, or failed with one object: of a disk that goes, its mark may be remembered."""
+        return self.is_tired or _is_just_now(self._broken_at)
+
+    def refuses(self, client: str) -> bool:
+        """Whether it is not to be written for this client now."""
+        return self.is_tired or _is_just_now(self._refused.get(client))
+
+    def took_nothing(self, client: str) -> None:
+        """Notes a write that failed. It is one client's folder; or of two, so a disk that is full, or may only be read:
+        its mark is there as ever.
+        """
+        if self.is_tired:
+            return
+        self._refused = {one: at for one, at in self._refused.items() if _is_just_now(at)}
+        self._refused[client] = time.monotonic()
+        if len(self._refused) > 1:
+            self._tire(_TakesNothing())
 
     def belong_to(self, set_id: UUID | None) -> None:
         """Says what its mark names; None: it was marked before there was a name."""
@@ -83,7 +114,7 @@ class Holder:
     async def look(self) -> bool:
         """Whether it answers as itself."""
         try:
-            await self._call("look", self._be_itself)
+            await self._call("look", MARK, self._be_itself)
         except Away:
             return False
         return True
@@ -101,7 +132,7 @@ class Holder:
                 await self._place.settle("")
             await self._be_itself()
 
-        await self._call("adopt", adopt)
+        await self._call("adopt", "", adopt)
 
     async def write(self, path: str, body: bytes | memoryview) -> None:
         """Writes an object, whole or not at all; a power cut may take it until `settle`. Raises Away."""
@@ -111,7 +142,8 @@ class Holder:
             is_known = seen is not None and time.monotonic() - seen < self._place.believed
             await self._place.put(path, body, None if is_known else self._recognise)
 
-        await self._call("write", write)
+        await self._call("write", path, write)
+        self._under_way.forget(("read", path))
         moved.labels(self.name, "write").inc(len(body))
 
     async def settle(self, below: str) -> None:
@@ -125,7 +157,7 @@ class Holder:
                 raise Missing(below) from absent
 
         if self._place.must_settle:
-            await self._call("settle", settle)
+            await self._call("settle", below, settle)
 
     async def read(self, path: str) -> memoryview:
         """An object. Raises Missing, Away, and segment.Damaged for what is longer than any segment."""
@@ -137,7 +169,7 @@ class Holder:
                 await self._be_itself()  # a zone that is not there has no object either
                 raise Missing(path) from absent
 
-        body = await self._call("read", read)
+        body = await self._call("read", path, read)
         moved.labels(self.name, "read").inc(len(body))
         return body
 
@@ -152,7 +184,7 @@ class Holder:
             except FileNotFoundError:  # a folder's; the others of this call are deleted, or found by the next pass
                 return
 
-        await self._call("delete", delete)
+        await self._call("delete", _folder(paths[0]), delete)
 
     async def chunks(self, below: str) -> AsyncIterator[list[Stored]]:
         """All objects below `below`, as they are listed. Raises Away."""
@@ -170,8 +202,8 @@ class Holder:
             await self._place.stay_inside({_folder(stored.path) for stored in chunk})
             return chunk
 
-        stream = await self._call("list", begin)
-        while (chunk := await self._call("list", more)) is not None:
+        stream = await self._call("list", below, begin)
+        while (chunk := await self._call("list", below, more)) is not None:
             yield [stored for stored in chunk if stored.path != MARK]
 
     async def clear(self, below: str, older_than: timedelta) -> int:
@@ -181,7 +213,7 @@ class Holder:
             await self._be_itself()
             return await self._place.clear(below, older_than)
 
-        return await self._call("clear", clear, is_bounded=bool(below))
+        return await self._call("clear", below, clear, is_bounded=bool(below))
 
     async def _be_itself(self) -> None:
         self._recognise(await self._place.mark())
@@ -193,28 +225,39 @@ class Holder:
             raise OfAnother("there is another mark")
         self._itself_at = time.monotonic()
 
-    async def _call(self, operation: str, work: Callable[[], Coroutine[Any, Any, T]], *, is_bounded: bool = True) -> T:
+    async def _call(
+        self, operation: str, path: str, work: Callable[[], Coroutine[Any, Any, T]], *, is_bounded: bool = True
+    ) -> T:
         began = time.monotonic()
+        # Its mark is tried each time: a disk that was exchanged is another one, though what hung in it hangs for ever.
+        asked = None if operation == "look" else (operation, path)
         try:
             async with asyncio.timeout(self._limit if is_bounded else None):
-                await self._free.acquire()
-                # Not cancelled when it takes too long: its thread would go on, and nobody would count it.
-                task = asyncio.ensure_future(work())
-                task.add_done_callback(self._ended)
-                result = await asyncio.shield(task)
+                result = await self._under_way.run(asked, work)
         except (TimeoutError, OSError, BaseError) as failed:
-            raise self._away(operation, failed) from failed
+            failures.labels(self.name, operation).inc()
+            if operation == "look" or isinstance(failed, NotItself) or not await self._is_well():
+                raise self._away(failed) from failed
+            raise self._broken(failed) from failed
         seconds.labels(self.name, operation).observe(time.monotonic() - began)
         if self._itself_at is not None:  # else it gives what it is asked for, and whose it is is not known
             up.labels(self.name).set(1)
         return result
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._free.release()
-        if not task.cancelled():
-            task.exception()  # also of one that nobody waits for any more
+    async def _is_well(self) -> bool:
+        """Whether it answers as itself though a call to it has just failed."""
+        try:
+            async with asyncio.timeout(_GLANCE):
+                await self._under_way.run(None, self._be_itself)
+        except (TimeoutError, OSError, BaseError):
+            return False
+        return True
 
-    def _away(self, operation: str, failed: Exception) -> Away:
+    def _away(self, failed: Exception) -> Away:
+        self._tire(failed)
+        return Away(f"Zone {self.name} does not answer.")
+
+    def _tire(self, failed: Exception) -> None:
         if not self.is_tired:
             _log.warning("a zone is away", extra={"origin": self.name, "error": type(failed).__name__})
             if isinstance(failed, OfAnother | Occupied):
@@ -222,8 +265,16 @@ class Holder:
                 _log.error(_STRANGE, extra={"origin": self.name, "cause": wanted})
         self._failed_at, self._itself_at = time.monotonic(), None
         up.labels(self.name).set(0)
-        failures.labels(self.name, operation).inc()
-        return Away(f"Zone {self.name} does not answer.")
+
+    def _broken(self, failed: Exception) -> Broken:
+        if not self.is_read_last:
+            _log.warning("a zone does not do one thing", extra={"origin": self.name, "error": type(failed).__name__})
+        self._broken_at = time.monotonic()
+        return Broken(f"Zone {self.name} does not do this.")
+
+
+def _is_just_now(at: float | None) -> bool:
+    return at is not None and time.monotonic() - at < _TIRED
 
 
 def _folder(path: str) -> str:

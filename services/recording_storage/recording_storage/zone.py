@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from guard import errors
 from recording_storage.bucket import Bucket
 from recording_storage.folder import Folder
-from recording_storage.holder import Away, Holder, Missing, Stored
+from recording_storage.holder import Away, Broken, Holder, Missing, Stored
 from recording_storage.segment import Damaged
 
 _log = logging.getLogger("recording_storage.zone")
@@ -30,7 +30,8 @@ _SEGMENTS = 10**6  # of a recording: the path gives its number six digits
 _PASSES = 3  # of listing and erasing: what is written meanwhile is found by the next
 
 Wounds = Callable[[str, str, str], None]
-"""Told of zone, path, and what was wrong: "missing", "damaged", or "away" (nothing to heal there, only to wait for)."""
+"""Told of zone, path, and what was wrong: "missing", "damaged", "unreadable" (in a zone that answers), or "away"
+(nothing to heal there, only to wait for)."""
 
 T = TypeVar("T")
 
@@ -134,8 +135,8 @@ class Zones:
         """Writes to both at once; the zones that hold it now, for good once it is settled. Raises Unavailable when
         neither does.
         """
-        _checked(path, _PATH)
-        rested = [zone for zone in self._both if not zone.is_tired] or list(self._both)
+        client = _client(_checked(path, _PATH))
+        rested = [zone for zone in self._both if not zone.refuses(client)] or list(self._both)
         held = await self._write(rested, path, body)
         if not held:
             held = await self._write([zone for zone in self._both if zone not in rested], path, body)
@@ -146,7 +147,11 @@ class Zones:
         return held
 
     async def _write(self, zones: list[Holder], path: str, body: bytes) -> frozenset[str]:
-        return await _done(zones, [zone.write(path, body) for zone in zones])
+        held = await _done(zones, [zone.write(path, body) for zone in zones])
+        for zone in zones:
+            if zone.name not in held:
+                zone.took_nothing(_client(path))
+        return held
 
     async def settle(self, prefix: str, names: Collection[str]) -> frozenset[str]:
         """What was put below `prefix` (a recording's) into the zones `names` outlives a power cut from now on; in which
@@ -163,7 +168,7 @@ class Zones:
         does not answer.
         """
         answered = 0
-        for zone in sorted(self._both, key=lambda zone: zone.is_tired):
+        for zone in sorted(self._both, key=lambda zone: zone.is_read_last):
             try:
                 return await self.read(zone.name, path, accept)
             except (Missing, Damaged):
@@ -179,7 +184,7 @@ class Zones:
         try:
             return accept(await self._named(name).read(_checked(path, _PATH)))
         except (Missing, Damaged, Away) as wrong:
-            kind = type(wrong).__name__.lower()
+            kind = "unreadable" if isinstance(wrong, Broken) else type(wrong).__name__.lower()
             wounds_seen.labels(name, kind).inc()
             self._wounds(name, path, kind)
             raise
@@ -255,6 +260,10 @@ def belongs(path: str) -> tuple[UUID, UUID] | None:
         return None
     client_id, recording_id, _ = path.split("/")
     return UUID(client_id), UUID(recording_id)
+
+
+def _client(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _checked(path: str, pattern: re.Pattern[str]) -> str:

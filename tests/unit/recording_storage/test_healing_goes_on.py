@@ -69,6 +69,27 @@ class TestDeletedMeanwhile:
         assert [await held(zones, name) for name in ("a", "b")] == [[], []]
         assert service.wounded.take() == {}
 
+    async def test_what_is_not_taken_back_at_once_keeps_no_other_and_goes_later(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    ) -> None:
+        await service.record(BAD)
+        settle, stuck = service.zones.settle, tmp_path / "b" / zone.path(CLIENT, BAD, 0)
+
+        async def settling(*arguments: Any) -> Any:
+            service.lengths.clear()
+            service.degraded.clear()
+            stuck.unlink()
+            stuck.mkdir()  # which is not deleted as an object is
+            return await settle(*arguments)
+
+        monkeypatch.setattr(service.zones, "settle", settling)
+        await service.turn()
+        assert await held(service.zones, "b") == []
+        stuck.rmdir()
+        stuck.write_bytes(b"what was copied")
+        await service.turn()
+        assert await held(service.zones, "b") == []
+
 
 class TestUnknownMeanwhile:
     async def test_by_a_restored_database_its_only_copy_stays(
@@ -115,6 +136,7 @@ class TestOneThatCannotBeHealed:
         failing = Failing(service, monkeypatch, "a", operation)
         assert await service.turn() == 1
         assert service.degraded == [BAD]
+        assert await service.zones.put(zone.path(CLIENT, UUID(int=9), 0), b"x") == {"a", "b"}  # nor an upload
         for waited, tried in (
             (9, 1),
             (1, 2),

@@ -9,7 +9,7 @@ import pytest
 
 from guard import errors
 from recording_storage import zone
-from recording_storage.holder import Away, failures, moved, seconds, up
+from recording_storage.holder import Away, Broken, failures, moved, seconds, up
 from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, ZoneSuite, anything, held, later, only
 
 
@@ -101,24 +101,28 @@ class TestSlow:
         began = time.monotonic()
         assert await zones.get(FIRST, anything) == b"x"
         assert 2 <= time.monotonic() - began < 8
-        assert wounds == [("a", FIRST, "away")]
+        assert wounds == [("a", FIRST, "unreadable")]
         assert await zones.get(FIRST, anything) == b"x"
-        assert len(wounds) == 1  # it was not asked again: a tired zone is asked last
+        assert len(wounds) == 1  # it was not asked again: a zone that has just failed is asked last
         await _release(tmp_path / "a" / FIRST)
 
     async def test_many_hanging_calls_are_bounded_and_the_neighbour_goes_on(self, opened, tmp_path):
         zones = await _with_one_that_hangs(opened, tmp_path)
-        stuck = await asyncio.gather(*(zones.read("a", FIRST, anything) for _ in range(200)), return_exceptions=True)
+        paths = [zone.path(CLIENT, RECORDING, number) for number in range(2, 202)]
+        for path in paths:
+            os.mkfifo(tmp_path / "a" / path)
+        stuck = await asyncio.gather(*(zones.read("a", path, anything) for path in paths), return_exceptions=True)
         assert {type(one) for one in stuck} == {Away}
-        assert zones._named("a")._free.locked()
+        assert zones._named("a")._under_way._free.locked()
         assert await zones.read("b", SECOND, anything) == b"y"
-        await _release(tmp_path / "a" / FIRST)
+        for path in paths:
+            await _release(tmp_path / "a" / path)
         assert await zones.read("a", SECOND, anything) == b"y"  # it came back, so its calls are free again
 
     async def test_one_object_that_hangs_takes_nothing_else_of_its_zone(self, opened, tmp_path):
         zones = await _with_one_that_hangs(opened, tmp_path)
-        stuck = [asyncio.ensure_future(zones.read("a", FIRST, anything)) for _ in range(40)]
-        assert {type(one) for one in await asyncio.gather(*stuck, return_exceptions=True)} == {Away}
+        stuck = [asyncio.ensure_future(zones.read("a", FIRST, anything)) for _ in range(200)]
+        assert {type(one) for one in await asyncio.gather(*stuck, return_exceptions=True)} == {Broken}
         assert await zones.answers("a")
         assert await zones.read("a", SECOND, anything) == b"y"
         await _release(tmp_path / "a" / FIRST)
