@@ -227,6 +227,16 @@ class TestTags:
         assert "cannot be read" in detail("audio/mpeg", b"ID3\4\0\0\0\0\0\xff" + CBR)
 
 
+class TestFramesOfAFewBytes:
+    HEAD = b"\xff\xf3\x14\x00"  # MPEG-2, layer III, 8 kbit/s at 24 kHz: 24 bytes, 24 ms
+
+    def test_a_word_that_goes_on_behind_the_first(self) -> None:
+        assert "no frame" in detail("audio/mpeg", self.HEAD + bytes(17) + b"Xing")
+
+    def test_a_count_for_which_there_is_no_room(self) -> None:
+        assert examined("audio/mpeg", self.HEAD + bytes(9) + b"Xing\0\0\0\1" + bytes(3) + self.HEAD + bytes(20)) == 48
+
+
 class TestWhole:
     @EACH
     @pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 1000, 2**20])
