@@ -20,6 +20,7 @@ from guard.places import Bounds, Places
 from recording_storage import adoption, comparison, zone
 from recording_storage.archive import Archive
 from recording_storage.comparison import Grace
+from recording_storage.effort import Effort
 from recording_storage.healer import Healer, Wounded
 from recording_storage.healing import Difference
 from recording_storage.heartbeat import Heartbeat
@@ -131,7 +132,16 @@ class Inside:
         nobody: Any = None
         everybody: Any = _StillIn()
         return Archive(
-            self.zones, self.keys, nobody, room, room, Heartbeat(), everybody, lambda: None, timedelta(days=30)
+            self.zones,
+            self.keys,
+            nobody,
+            room,
+            room,
+            Effort(),
+            Heartbeat(),
+            everybody,
+            lambda: None,
+            timedelta(days=30),
         )
 
     async def compared(self, orphaned: timedelta = timedelta()) -> list[Difference]:

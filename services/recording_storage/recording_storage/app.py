@@ -14,6 +14,7 @@ from guard.vault import Vault
 from recording_storage import adoption, comparison, consumers, rewrapping, zone
 from recording_storage.archive import PLAYS, UPLOADS, Archive, running
 from recording_storage.call import Calls
+from recording_storage.effort import Effort
 from recording_storage.healer import Healer, Wounded
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.inquiry import Inquiry
@@ -56,7 +57,7 @@ def build(settings: Settings, certificate: Certificate) -> FastAPI:
             parts.background(inquiry.run(), "inquiry")
             parts.background(rewrapping.run(jobs, parts.vault, settings.service), "recording-keys")
             api.state.archive = Archive(
-                zones, keys, calls, uploads, plays, heartbeat, parts.revocations, sweep.wake, copies_kept
+                zones, keys, calls, uploads, plays, Effort(), heartbeat, parts.revocations, sweep.wake, copies_kept
             )
             parts.equip(api)
             yield

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from guard.places import Bounds, Places
 from guard.revocation import Revocations
 from recording_storage.call import Calls
+from recording_storage.effort import Effort
 from recording_storage.heartbeat import Heartbeat
 from recording_storage.key import Keys
 from recording_storage.zone import Zones
@@ -30,6 +31,7 @@ class Archive:
     calls: Calls
     uploads: Places
     plays: Places
+    effort: Effort
     heartbeat: Heartbeat
     revocations: Revocations
     wake_sweep: Callable[[], None]

@@ -36,17 +36,17 @@ class Examiner:
         """The next bytes. Raises NotAudio as soon as it is known."""
         self._held += chunk
         self._is_empty = self._is_empty and not chunk
-        held, at, wants = self._held, 0, self._wants
+        if len(self._held) < self._wants:
+            return
+        held, at, wants = bytes(self._held), 0, self._wants  # a slice of bytes is one copy, of a bytearray two
         while True:
-            step = min(abs(wants), len(held) - at)
-            if step < wants:
+            end = at + abs(wants)
+            if end > len(held):
                 break
-            if wants < 0 and (wants := wants + step):
-                at += step
-                break
-            at += step
-            wants = self._send(bytes(held[at - step : at]))
-        del held[:at]
+            wants, at = self._send(held[at:end]), end
+        if wants < 0:
+            wants, at = wants + len(held) - at, len(held)
+        self._held = bytearray(held[at:])
         self._wants = wants
 
     def finish(self) -> int:

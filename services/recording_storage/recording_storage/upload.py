@@ -83,9 +83,8 @@ async def receive(archive: Archive, door: Entry, order: Order, pieces: AsyncIter
         recording_id = uuid7(access.now)
         access.note("upload begun")
         await store.begin_upload(access, recording_id, order.call_id, order.guest_id)
-    writer = Writer(
-        archive.zones, Sealer(key.plain, client_id, recording_id), client_id, recording_id, order.content_type
-    )
+    place = (client_id, recording_id)
+    writer = Writer(archive.zones, Sealer(key.plain, *place), place, order.content_type, archive.effort)
     with archive.heartbeat.of(client_id, recording_id):
         try:
             written = await _written(writer, _while_let_in(archive, order.caller, pieces))

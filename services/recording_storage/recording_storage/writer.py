@@ -8,11 +8,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from guard import errors
 from recording_storage import zone
 from recording_storage.audio import Examiner
+from recording_storage.effort import Effort
 from recording_storage.segment import SEGMENT, Sealer
 from recording_storage.zone import Zones
 
@@ -32,10 +34,12 @@ class Written:
 class Writer:
     """Writes one recording."""
 
-    def __init__(self, zones: Zones, sealer: Sealer, client_id: UUID, recording_id: UUID, media_type: str) -> None:
+    def __init__(self, zones: Zones, sealer: Sealer, place: tuple[UUID, UUID], media_type: str, effort: Effort) -> None:
+        """`place` is its client's id and its own."""
         self._zones = zones
         self._sealer = sealer
-        self._place = (client_id, recording_id)
+        self._place = place
+        self._effort = effort
         self._examiner = Examiner(media_type)
         self._digest = hashlib.sha256()
         self._room = bytearray(SEGMENT)  # for as long as it lasts: a fresh one for each segment costs 256 page faults
@@ -53,7 +57,7 @@ class Writer:
         if self._filled:  # of no byte there is nothing to store, and the examiner says so
             await self._pass_on(is_last=True)
             await self._stored()
-        duration_ms = self._examiner.finish()
+        duration_ms = await self._effort.spend(self._place[0], self._examiner.finish)
         self._let_go()
         is_degraded = await self._settle()
         return Written(self._length, self._digest.digest(), duration_ms, is_degraded)
@@ -83,9 +87,9 @@ class Writer:
 
     async def _pass_on(self, *, is_last: bool) -> None:
         await self._stored()  # the one before: what is sealed waits for nobody
-        plain = memoryview(self._room)[: self._filled]
+        await self._effort.spend(self._place[0], partial(self._examine, self._plain()))
         # In a thread: with 20 uploads at once the loop was late by half of what it was otherwise, at the same speed.
-        sealed = await asyncio.to_thread(self._seal, self._number, plain, is_last=is_last)
+        sealed = await asyncio.to_thread(self._seal, self._number, self._plain(), is_last=is_last)
         self._storing = asyncio.create_task(self._store(self._number, sealed))
         self._length += self._filled
         self._number += 1
@@ -109,9 +113,16 @@ class Writer:
             raise errors.Unavailable("No zone keeps this recording for good at the moment.")
         return bool(self._alone) or len(settled) < len(self._zones.names)
 
-    def _seal(self, number: int, plain: memoryview, *, is_last: bool) -> bytes:
+    def _plain(self) -> memoryview:
+        """What has come in of this segment; for one thread, which lets go of it."""
+        return memoryview(self._room)[: self._filled]
+
+    def _examine(self, plain: memoryview) -> None:
         with plain:  # else what fails holds its room, for as long as its traceback is held
             for start in range(0, len(plain), _LOOK):
                 self._examiner.feed(bytes(plain[start : start + _LOOK]))
+
+    def _seal(self, number: int, plain: memoryview, *, is_last: bool) -> bytes:
+        with plain:
             self._digest.update(plain)
             return self._sealer.seal(number, plain, is_last=is_last)

@@ -26,6 +26,8 @@ TEXT = base64.b64encode(DIGEST).decode()
         f"sha-256=:{TEXT[:20]}:",
         f"sha-256=:{TEXT}{TEXT}:",
         f"sha-256=:{'=' * 44}:",
+        *[f"sha-256=:{'A' * length}:" for length in (0, 1, 2, 3, 4, 5, 41, 42, 44, 45, 125, 128)],
+        "sha-256=:A==:",
         f"sha-256=:{TEXT}:;a=1",
         f"SHA-256=:{TEXT}:",
         f"sha-256=:{TEXT}:" + ", a=:aa:" * 1000,

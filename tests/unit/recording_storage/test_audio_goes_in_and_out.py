@@ -6,6 +6,7 @@ import io
 import random
 import shutil
 import struct
+import threading
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import pytest
 from guard import errors
 from recording_storage import segment, writer, zone
 from recording_storage.audio import NotAudio
+from recording_storage.effort import Effort
 from recording_storage.holder import Away
 from recording_storage.key import NewKey
 from recording_storage.reader import Reader
@@ -60,7 +62,7 @@ async def pieces(audio: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
 
 
 def writing(zones) -> Writer:
-    return Writer(zones, Sealer(KEY.plain, CLIENT, RECORDING), CLIENT, RECORDING, "audio/wav")
+    return Writer(zones, Sealer(KEY.plain, CLIENT, RECORDING), (CLIENT, RECORDING), "audio/wav", Effort())
 
 
 def reading(zones, length: int, keys: OneKey | None = None, wrapped=None) -> Reader:
@@ -268,8 +270,8 @@ async def test_a_segment_that_is_damaged_in_both(zones, tmp_path) -> None:
     await reader.close()
 
 
-async def test_no_more_than_a_look_of_audio_is_copied_for_the_examiner(zones, monkeypatch) -> None:
-    sizes = []
+async def test_no_more_than_a_look_of_audio_is_copied_for_the_examiner_and_not_on_the_loop(zones, monkeypatch) -> None:
+    sizes, threads = [], set()
 
     class Watching:
         def __init__(self, media_type: str) -> None:
@@ -277,11 +279,14 @@ async def test_no_more_than_a_look_of_audio_is_copied_for_the_examiner(zones, mo
 
         def feed(self, chunk: bytes) -> None:
             sizes.append(len(chunk))
+            threads.add(threading.current_thread().name)
 
         def finish(self) -> int:
+            threads.add(threading.current_thread().name)
             return 1
 
     monkeypatch.setattr(writer, "Examiner", Watching)
     await writing(zones).write(pieces(wav(2 * SEGMENT)))
     assert sum(sizes) == 2 * SEGMENT
     assert max(sizes) <= 2**16
+    assert threads == {"examiner_0"}

@@ -1,10 +1,12 @@
 """An upload is the audio that its media type says, whole and not empty, and its duration is told from its content."""
 
+import random
 import struct
 
 import pytest
 
 from recording_storage.audio import TYPES, Examiner, NotAudio
+from recording_storage.media import flac
 from support.audio import OPUS, SAMPLES, SILENCE, Sample, chunks, examined, form, opus, page, wav
 
 EACH = pytest.mark.parametrize("kind", SAMPLES.values(), ids=SAMPLES)
@@ -110,6 +112,20 @@ class TestCut:
         for at in range(len(FLAC) - 100, len(FLAC)):
             assert "cut" in detail("audio/flac", FLAC[:at] + bytes([FLAC[at] ^ 4]) + FLAC[at + 1 :])
 
+    @pytest.mark.parametrize("length", [*range(2, 40), 1000, 2**16 + 1])
+    def test_the_checksum_of_a_flac_frame(self, length: int) -> None:
+        content, register = random.Random(length).randbytes(length), 0
+        for bit in range(8 * length):
+            carry = register >> 15 ^ content[bit // 8] >> 7 - bit % 8 & 1
+            register = register << 1 & 0xFFFF ^ 0x8005 * carry
+        frame = bytearray(content + register.to_bytes(2, "big"))
+        assert flac._is_whole(frame)
+        for at in {0, length // 2, length + 1}:
+            for bit in range(8):
+                frame[at] ^= 1 << bit
+                assert not flac._is_whole(frame)
+                frame[at] ^= 1 << bit
+
 
 def _is_taken(media_type: str, body: bytes) -> bool:
     try:
@@ -197,6 +213,7 @@ class TestOgg:
             (opus(page(0, 960, 2, SILENCE), page(0, 960, 2, SILENCE)), "missing"),
             (opus(page(0, 960, 2, SILENCE), page(4, 900, 3, SILENCE)), "back"),
             (opus(page(0, 10, 2, SILENCE), page(4, 900, 3, SILENCE)), "contradict"),
+            (opus(page(0, 2**64 - 1, 2, SILENCE), page(4, 1920, 3, SILENCE)), "contradict"),
             (opus(page(4, 960, 2, SILENCE, serial=2)), "more than one"),
             (opus(page(2, 0, 2, OPUS)), "more than one"),
             (opus(page(0, 0, 2), page(4, 960, 3, SILENCE)), "empty"),
@@ -205,7 +222,21 @@ class TestOgg:
             (page(2, 0, 0, b"\x7fFLAC" + bytes(46)) + page(4, 1, 1, b"x"), "Opus or Vorbis"),
             (page(2, 0, 0, OPUS, OPUS) + page(4, 960, 1, SILENCE), "Opus or Vorbis"),
         ],
-        ids=["no end", "gap", "twice", "back", "early", "two", "another", "empty", "week", "tags", "flac", "heads"],
+        ids=[
+            "no end",
+            "gap",
+            "twice",
+            "back",
+            "early",
+            "no time",
+            "two",
+            "another",
+            "empty",
+            "week",
+            "tags",
+            "flac",
+            "heads",
+        ],
     )
     def test_of_other_pages(self, body: bytes, why: str) -> None:
         assert why in detail("audio/ogg", body)
@@ -225,6 +256,16 @@ class TestTags:
 
     def test_one_that_cannot_be_read(self) -> None:
         assert "cannot be read" in detail("audio/mpeg", b"ID3\4\0\0\0\0\0\xff" + CBR)
+
+
+class TestFramesOfAFewBytes:
+    HEAD = b"\xff\xf3\x14\x00"  # MPEG-2, layer III, 8 kbit/s at 24 kHz: 24 bytes, 24 ms
+
+    def test_a_word_that_goes_on_behind_the_first(self) -> None:
+        assert "no frame" in detail("audio/mpeg", self.HEAD + bytes(17) + b"Xing")
+
+    def test_a_count_for_which_there_is_no_room(self) -> None:
+        assert examined("audio/mpeg", self.HEAD + bytes(9) + b"Xing\0\0\0\1" + bytes(3) + self.HEAD + bytes(20)) == 48
 
 
 class TestWhole:

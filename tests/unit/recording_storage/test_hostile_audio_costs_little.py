@@ -3,10 +3,12 @@
 import random
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from recording_storage.audio import TYPES, Examiner, NotAudio
+from recording_storage.media import mpeg
 from support.audio import SAMPLES, SILENCE, Sample, examined, opus, page
 
 TRIES = 20_000
@@ -69,6 +71,21 @@ def test_nothing_but_not_audio_is_raised(steps: list[int]) -> None:
         assert steps[0] <= within(len(body))
     print(f"{taken} taken, {refused} refused")
     assert min(taken, refused) > 100
+
+
+def test_a_first_frame_of_any_form_may_hold_any_words() -> None:
+    """Of each version, layer, bit rate, sampling rate, padding and number of channels, with a word at every place."""
+    taken = 0
+    for bits in range(2**13):
+        head = (0xFFE00000 | bits >> 1 << 9 | (bits & 1) * 0xC0).to_bytes(4, "big")
+        length = mpeg._length(int.from_bytes(head, "big") & mpeg._SIZED)
+        for word in (b"Xing", b"VBRI") if length else ():
+            for shift in range(4):
+                frame = head + (word * 1000)[shift : shift + length - 4]
+                with suppress(NotAudio):
+                    examined("audio/mpeg", frame * 2)
+                    taken += 1
+    assert taken > 1000
 
 
 @pytest.mark.parametrize("media_type", TYPES)

@@ -16,21 +16,26 @@ _BLOCKS = 256  # of metadata; each costs work and as little as four bytes
 _WINDOW = 16 * 1024  # bytes to look for heads in
 _FRAME = 2**20  # bytes; the largest of a call is a twentieth of it
 _HEAD = 16  # bytes, at most
-_FALSE = 256  # what looks like a head and is none, within a frame: one in many thousand bytes does by chance
+_LEAST = 10  # bytes of a frame: of its head six, of a channel two, and its checksum
+_FALSE = 256  # what looks like a head and is none, in each MiB: twenty do by chance
 _SYNC = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\x00-\xaf]")
 
 
-def _table(polynomial: int, bits: int) -> tuple[int, ...]:
-    top, mask, entries = 1 << (bits - 1), (1 << bits) - 1, []
+def _table() -> tuple[int, ...]:
+    entries = []
     for byte in range(256):
-        register = byte << (bits - 8)
+        register = byte
         for _ in range(8):
-            register = (register << 1 ^ polynomial if register & top else register << 1) & mask
+            register = (register << 1 ^ 0x07 if register & 0x80 else register << 1) & 0xFF
         entries.append(register)
     return tuple(entries)
 
 
-_CRC8, _CRC16 = _table(0x07, 8), _table(0x8005, 16)
+_CRC8 = _table()
+# By the four bits of the head: samples of a block, and how many bytes say so; bytes that say the rate.
+_SIZES = (0, 192, 576, 1152, 2304, 4608, 0, 0, *(256 << more for more in range(8)))
+_OF_SIZE = (0,) * 6 + (1, 2) + (0,) * 8
+_OF_RATE = (0,) * 12 + (1, 2, 2, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class _Search:
     frames: int = 0
     samples: int = 0
     false: int = 0
+    passed: int = 0  # bytes that were let go of
 
     def look(self, *, is_end: bool) -> None:
         """Every head in what is held; without the end, those that may not be there whole are left for later."""
@@ -96,23 +102,24 @@ class _Search:
             self.at = found.start()
             if not is_end and len(self.held) - self.at < _HEAD:
                 return
-            told = bytes(self.held[self.at : self.at + _HEAD])
+            told = self.held[self.at : self.at + _HEAD]
             size = _block(told, self) if self.frames or not self.at else 0  # the first follows the description at once
             if size:
-                self.start, self.false = self.at, 0
-                self.frames, self.samples = self.frames + 1, self.samples + size
-            elif (count := self.false + 1) > _FALSE:
-                raise NotAudio("Its frames cannot be told apart.")
-            else:
-                self.false = count
+                self.start, self.frames, self.samples = self.at, self.frames + 1, self.samples + size
+                self.at += _LEAST
+                continue
             if not self.frames:
                 break
+            self.false += 1
+            if self.false > _FALSE * (1 + self.passed // 2**20):
+                raise NotAudio("Its frames cannot be told apart.")
             self.at += 2
         self.at = max(self.at, len(self.held) - 3)
 
     def forget(self) -> None:
         """Lets go of what was before the last frame."""
         del self.held[: self.start]
+        self.passed += self.start
         self.at, self.start = self.at - self.start, 0
         if len(self.held) > _FRAME:
             raise NotAudio("A frame of it has no end.")
@@ -131,15 +138,27 @@ def _frames(info: _Info) -> Generator[int, bytes, int]:
         if not search.frames:
             raise NotAudio("Its frames cannot be read.")
         search.forget()
-    register = 0
-    for byte in search.held:
-        register = (register << 8 & 0xFFFF) ^ _CRC16[register >> 8 ^ byte]
-    if register:  # over a whole frame and its checksum it is 0
+    if not _is_whole(search.held):
         raise Cut
     return search.samples
 
 
-def _block(told: bytes, search: _Search) -> int:
+def _is_whole(frame: bytearray) -> bool:
+    """Whether its checksum is right: x^16 + x^15 + x^2 + 1 divides the frame with it.
+
+    That is (x + 1)(x^15 + x + 1). By the second x^15 is x + 1, and x^30 is x^2 + 1, and so on: most of a frame goes at
+    once. A table takes it byte by byte, and a MiB takes a sixth of a second of everybody's.
+    """
+    rest = int.from_bytes(frame, "big")
+    if rest.bit_count() % 2:
+        return False
+    for power in range(rest.bit_length().bit_length(), -1, -1):
+        while high := rest >> (15 << power):
+            rest ^= (high << (15 << power)) ^ (high << (1 << power)) ^ high
+    return not rest
+
+
+def _block(told: bytearray, search: _Search) -> int:
     """Samples of the frame with this head; 0 when it is not the head of the frame that comes next."""
     size, rate, channels, bits = told[2] >> 4, told[2] & 15, told[3] >> 4, told[3] >> 1 & 7
     if not size or rate == 15 or bits == 3 or told[3] & 1:
@@ -149,8 +168,8 @@ def _block(told: bytes, search: _Search) -> int:
     number, at = _coded(told)
     if number != (search.samples if told[1] & 1 else search.frames):
         return 0
-    of_size = {6: 1, 7: 2}.get(size, 0)
-    end = at + of_size + {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    of_size = _OF_SIZE[size]
+    end = at + of_size + _OF_RATE[rate]
     register = 0
     for byte in told[: end + 1]:
         register = _CRC8[register ^ byte]
@@ -158,19 +177,21 @@ def _block(told: bytes, search: _Search) -> int:
         return 0
     if of_size:
         return int.from_bytes(told[at : at + of_size], "big") + 1
-    return 192 if size == 1 else 576 << (size - 2) if size < 6 else 256 << (size - 8)
+    return _SIZES[size]
 
 
-def _coded(told: bytes) -> tuple[int, int]:
+def _coded(told: bytearray) -> tuple[int, int]:
     """The number in the head, coded as UTF-8 would up to seven bytes, and where it ends; -1 when there is none."""
     first = told[4] if len(told) > 4 else 0xFF
     if first < 0x80:
         return first, 5
     ones = 8 - (first ^ 0xFF).bit_length()
     rest = told[5 : 4 + ones]
-    if ones not in range(2, 8) or len(rest) < ones - 1 or any(byte >> 6 != 2 for byte in rest):
+    if not 2 <= ones <= 7 or len(rest) < ones - 1:
         return -1, 5
     number = first & (0x7F >> ones)
     for byte in rest:
+        if byte >> 6 != 2:
+            return -1, 5
         number = number << 6 | byte & 0x3F
     return number, 4 + ones

@@ -4,7 +4,7 @@
 
 import struct
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,45 +59,46 @@ class _Stream:
 
 
 def read() -> Reading:
-    page = yield from _page(is_first=True)
-    first = [*page.packets()]
-    if page.flags & ~_LAST != _FIRST or page.number or page.granule or len(first) != 1:
-        raise NotAudio("This is no Ogg with one stream of Opus or Vorbis.")
-    stream = _identified(page.serial, first[0][0])
-    while not page.flags & _LAST:
-        page = yield from _page()
-        if page.flags & _FIRST or page.serial != stream.serial:
-            raise NotAudio("It holds more than one stream.")
-        if page.number != stream.pages or (stream.is_within and not page.flags & _CONTINUED):
-            raise NotAudio("A page of it is missing.")
-        stream.pages += 1
-        _follow(stream, page)
-    if stream.is_within:
+    head = yield _HEAD.size
+    if head[:4] != b"OggS":
+        raise NotAudio("This is no Ogg.")
+    stream: _Stream | None = None
+    is_last = False
+    while not is_last:
+        flags, granule, serial, number, told, segments = _head(head)
+        is_last = bool(flags & _LAST)
+        lacing = (yield segments) if segments else b""
+        length = sum(lacing)
+        rest = yield length + (1 if is_last else _HEAD.size)  # with the head of the next: two steps for each page
+        body = rest[:length]
+        if len(lacing) < segments or len(body) < length:
+            raise Cut
+        if _checksum(head[:22] + bytes(4) + head[26:] + lacing + body) != told:
+            raise NotAudio("A page of it is damaged.")
+        page = _Page(flags, granule, serial, number, lacing, body)
+        if stream is None:
+            stream = _identified(page)
+        else:
+            _follow(stream, page)
+        head = rest[length:]
+    if stream is None or stream.is_within:
         raise Cut
-    if (yield 1):
+    if head:
         raise NotAudio("It goes on after its end.")
     return milliseconds(stream.granule - (stream.base or 0) - stream.skip, stream.rate)
 
 
-def _page(*, is_first: bool = False) -> Generator[int, bytes, _Page]:
-    head = yield _HEAD.size
-    if is_first and head[:4] != b"OggS":
-        raise NotAudio("This is no Ogg.")
+def _head(head: bytes) -> tuple[int, int, int, int, int, int]:
+    """Flags, granule, serial, number, checksum and segments."""
     if len(head) < _HEAD.size:
         raise Cut
-    capture, version, flags, granule, serial, number, told, segments = _HEAD.unpack(head)
+    capture, version, flags, *rest = _HEAD.unpack(head)
     if capture != b"OggS" or version or flags & ~(_CONTINUED | _FIRST | _LAST):
         raise NotAudio("A page of it cannot be read.")
+    granule, serial, number, told, segments = rest
     if not segments and not flags & _LAST:
         raise NotAudio("A page of it is empty.")
-    lacing = (yield segments) if segments else b""
-    length = sum(lacing)
-    body = (yield length) if length else b""
-    if len(lacing) < segments or len(body) < length:
-        raise Cut
-    if _checksum(head[:22] + bytes(4) + head[26:] + lacing + body) != told:
-        raise NotAudio("A page of it is damaged.")
-    return _Page(flags, granule, serial, number, lacing, body)
+    return flags, granule, serial, number, told, segments
 
 
 def _checksum(page: bytes) -> int:
@@ -105,7 +106,11 @@ def _checksum(page: bytes) -> int:
     return int.from_bytes(register.to_bytes(4, "little").translate(_MIRROR), "big")
 
 
-def _identified(serial: int, packet: bytes) -> _Stream:
+def _identified(page: _Page) -> _Stream:
+    serial, packets = page.serial, [packet for packet, _ in page.packets()]
+    if page.flags & ~_LAST != _FIRST or page.number or page.granule or len(packets) != 1:
+        raise NotAudio("This is no Ogg with one stream of Opus or Vorbis.")
+    packet = packets[0]
     if packet.startswith(b"OpusHead") and len(packet) >= 19 and packet[8] < 16 and packet[9]:
         skip = int.from_bytes(packet[10:12], "little")
         return _Stream(serial, _OPUS_RATE, skip, (b"OpusTags",), is_opus=True)
@@ -117,23 +122,42 @@ def _identified(serial: int, packet: bytes) -> _Stream:
 
 
 def _follow(stream: _Stream, page: _Page) -> None:
-    for number, (part, ends) in enumerate(page.packets()):
-        if number or not stream.is_within:
-            _begin(stream, part)
-        stream.is_within = not ends
-        if ends:
-            stream.played += stream.playing
-    if page.granule == _NONE or stream.packets <= len(stream.titles):
-        return
+    if page.flags & _FIRST or page.serial != stream.serial:
+        raise NotAudio("It holds more than one stream.")
+    if page.number != stream.pages or (stream.is_within and not page.flags & _CONTINUED):
+        raise NotAudio("A page of it is missing.")
+    stream.pages += 1
     if stream.base is None:
-        stream.base = page.granule - stream.played if stream.is_opus else 0
-        # 4.5 of RFC 7845: only a stream that ends on this page may hold more than it plays.
-        if stream.base < 0 and not page.flags & _LAST:
-            raise NotAudio("Its times contradict its packets.")
-        stream.base = max(stream.base, 0)
+        _look_for_base(stream, page)
+    if page.lacing:
+        stream.is_within = page.lacing[-1] == _FULL
+    if page.granule == _NONE or stream.base is None:
+        return
     if page.granule < stream.granule:
         raise NotAudio("Its times go back.")
     stream.granule = page.granule
+
+
+def _look_for_base(stream: _Stream, page: _Page) -> None:
+    """Told by the first page on which a packet of audio ends: what comes after is not looked at packet by packet."""
+    has_ended = False
+    for number, (part, ends) in enumerate(page.packets()):
+        if number or not stream.is_within:
+            _begin(stream, part)
+        if ends:
+            stream.played += stream.playing
+            has_ended = stream.packets > len(stream.titles)
+    if stream.packets <= len(stream.titles):
+        return
+    if page.granule == _NONE:
+        if has_ended:
+            raise NotAudio("Its times contradict its packets.")  # 6 of RFC 3533
+        return
+    stream.base = page.granule - stream.played if stream.is_opus else 0
+    # 4.5 of RFC 7845: only a stream that ends on this page may hold more than it plays.
+    if stream.base < 0 and not page.flags & _LAST:
+        raise NotAudio("Its times contradict its packets.")
+    stream.base = max(stream.base, 0)
 
 
 def _begin(stream: _Stream, part: bytes) -> None:
@@ -141,7 +165,7 @@ def _begin(stream: _Stream, part: bytes) -> None:
     if stream.packets <= len(stream.titles):
         if not part.startswith(stream.titles[stream.packets - 1]):
             raise NotAudio("It holds no headers of Opus or Vorbis.")
-    elif stream.base is None and stream.is_opus:
+    elif stream.is_opus:
         stream.playing = _samples(part)
 
 
