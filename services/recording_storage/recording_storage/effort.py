@@ -39,7 +39,7 @@ class Effort:
         turn = self._turns.setdefault(client_id, asyncio.Lock())
         async with turn:
             while (rest := self._until.get(client_id, 0.0) - self._clock() - _AT_ONCE) > 0:
-                break
+                await self._sleep(rest)
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._measured, client_id, work)
 
     def _measured(self, client_id: UUID, work: Callable[[], T]) -> T:
