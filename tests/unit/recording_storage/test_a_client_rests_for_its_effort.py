@@ -92,7 +92,7 @@ async def test_who_leaves_and_comes_again_has_still_to_rest(day: Day) -> None:
 
     day.effort._sleep = hang
     leaving, behind = (asyncio.create_task(day.spend(1)) for _ in range(2))
-    await resting.wait()
+    await asyncio.wait_for(resting.wait(), 5)
     day.effort._sleep = day.sleep
     leaving.cancel()
     assert await behind == 1  # the turn was given back
@@ -110,7 +110,7 @@ async def test_who_leaves_while_it_is_worked_for_him_has_it_counted(day: Day) ->
         day.work(10)
 
     leaving = asyncio.create_task(day.effort.spend(OTTER, work))
-    await began.wait()
+    await asyncio.wait_for(began.wait(), 5)
     leaving.cancel()
     await asyncio.wait({leaving})
     may_end.set()
