@@ -1,6 +1,7 @@
 """01.3, 05.4: what examining costs is made good by its client, with all its uploads; and nobody else waits for it."""
 
 import asyncio
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -54,15 +55,19 @@ async def test_all_uploads_of_a_client_have_a_fifth(day: Day, uploads: int) -> N
     assert 0 <= day.worked * _FOR_EACH - day.now <= _AT_ONCE + 0.2 * _FOR_EACH
 
 
-async def test_one_of_a_client_works_at_a_time(day: Day) -> None:
-    order = []
+async def test_another_client_comes_before_the_next_of_one(day: Day) -> None:
+    loop, may_begin, order = asyncio.get_running_loop(), asyncio.Event(), []
 
-    async def upload(name: int) -> None:
-        for _ in range(3):
-            await day.effort.spend(OTTER, lambda: order.append(name) or day.work(1))
+    def work(name: str) -> None:
+        asyncio.run_coroutine_threadsafe(may_begin.wait(), loop).result(5)
+        order.append(name)
 
-    await asyncio.gather(*[upload(name) for name in range(3)])
-    assert order == [0, 1, 2] * 3  # in turn: none is left behind
+    orders = [("o", OTTER), ("o", OTTER), ("o", OTTER), ("h", HERON)]
+    working = [asyncio.create_task(day.effort.spend(client, partial(work, name))) for name, client in orders]
+    await asyncio.sleep(0)  # each has asked
+    may_begin.set()
+    await asyncio.gather(*working)
+    assert order == ["o", "h", "o", "o"]
 
 
 async def test_another_client_does_not_rest(day: Day) -> None:
@@ -95,7 +100,7 @@ async def test_who_leaves_and_comes_again_has_still_to_rest(day: Day) -> None:
     await asyncio.wait_for(resting.wait(), 5)
     day.effort._sleep = day.sleep
     leaving.cancel()
-    assert await behind == 1  # the turn was given back
+    assert await asyncio.wait_for(behind, 5) == 1  # the turn was given back
     assert leaving.cancelled()
     assert day.worked == 11
     assert day.rested == pytest.approx(10 * _FOR_EACH - 10 - _AT_ONCE)
