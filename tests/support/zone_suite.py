@@ -1,6 +1,7 @@
 """What two zones promise, whatever they are made of. A test file gives `zones`: two that are empty and marked."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
@@ -212,3 +213,19 @@ class ZoneSuite(WhoseSuite):
 async def only_in(zones, name, path, body):
     """Puts another body into one zone."""
     await zones._named(name).write(path, body)
+
+
+def hang(path):
+    """Whoever reads the object waits for ever: a pipe is in its place."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+async def release(path):
+    """Gives each reader of the pipe its end."""
+    for _ in range(1000):
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody waits any more
+            break
+        await asyncio.sleep(0.02)

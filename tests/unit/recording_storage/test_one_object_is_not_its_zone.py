@@ -12,7 +12,7 @@ import pytest
 from recording_storage import healing, zone
 from recording_storage.healer import Wounded
 from recording_storage.holder import Away, Broken, up
-from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, anything, only
+from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, anything, hang, only, release
 
 PREFIX = zone.prefix(CLIENT, RECORDING)
 BESIDE = zone.path(CLIENT, UUID(int=3), 0)
@@ -23,21 +23,6 @@ def _loop(path):
     """Reading it is an error of the disk's: it leads to itself."""
     path.unlink()
     path.symlink_to(path)
-
-
-def _hang(path):
-    path.unlink()
-    os.mkfifo(path)
-
-
-async def _release(path):
-    """Gives each reader of the pipe its end."""
-    for _ in range(1000):
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:  # nobody waits any more
-            break
-        await asyncio.sleep(0.02)
 
 
 @contextmanager
@@ -127,9 +112,9 @@ class TestOneThatHangs:
         zones = opened(seconds=1.0)
         await zones.prepare(SET, is_new=True)
         await zones.put(FIRST, b"x")
-        _hang(tmp_path / "a" / FIRST)
+        hang(tmp_path / "a" / FIRST)
         yield zones
-        await _release(tmp_path / "a" / FIRST)
+        await release(tmp_path / "a" / FIRST)
 
     async def test_however_often_it_is_read_its_zone_stays(self, zones):
         for _ in range(3):  # at once, and then again and again
@@ -159,7 +144,7 @@ class TestOneThatHangs:
             (tmp_path / "a" / FIRST).write_bytes(b"x")
             with pytest.raises(Away):
                 await zones.read("a", FIRST, anything)
-            await _release(pipe)
+            await release(pipe)
         assert await zones.read("a", FIRST, anything) == b"x"
 
     async def test_it_is_healed_while_it_hangs(self, zones, tmp_path):
@@ -168,4 +153,4 @@ class TestOneThatHangs:
         with _held(tmp_path / "a" / FIRST) as pipe:
             assert await healing.heal(zones, FIRST, only(b"x")) == {"a"}
             assert await zones.read("a", FIRST, anything) == b"x"
-            await _release(pipe)
+            await release(pipe)

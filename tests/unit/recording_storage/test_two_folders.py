@@ -10,7 +10,20 @@ import pytest
 from guard import errors
 from recording_storage import zone
 from recording_storage.holder import Away, Broken, failures, moved, seconds, up
-from support.zone_suite import CLIENT, FIRST, RECORDING, SECOND, SET, ZoneSuite, anything, held, later, only
+from support.zone_suite import (
+    CLIENT,
+    FIRST,
+    RECORDING,
+    SECOND,
+    SET,
+    ZoneSuite,
+    anything,
+    hang,
+    held,
+    later,
+    only,
+    release,
+)
 
 
 class TestTwoFolders(ZoneSuite):
@@ -97,14 +110,14 @@ class TestSlow:
         zones = opened(seconds=2.0)
         await zones.prepare(SET, is_new=True)
         await zones.put(FIRST, b"x")
-        _hang(tmp_path / "a" / FIRST)  # opening a pipe waits for somebody to write
+        hang(tmp_path / "a" / FIRST)  # opening a pipe waits for somebody to write
         began = time.monotonic()
         assert await zones.get(FIRST, anything) == b"x"
         assert 2 <= time.monotonic() - began < 8
         assert wounds == [("a", FIRST, "unreadable")]
         assert await zones.get(FIRST, anything) == b"x"
         assert len(wounds) == 1  # it was not asked again: a zone that has just failed is asked last
-        await _release(tmp_path / "a" / FIRST)
+        await release(tmp_path / "a" / FIRST)
 
     async def test_many_hanging_calls_are_bounded_and_the_neighbour_goes_on(self, opened, tmp_path):
         zones = await _with_one_that_hangs(opened, tmp_path)
@@ -116,7 +129,7 @@ class TestSlow:
         assert zones._named("a")._under_way._free.locked()
         assert await zones.read("b", SECOND, anything) == b"y"
         for path in paths:
-            await _release(tmp_path / "a" / path)
+            await release(tmp_path / "a" / path)
         assert await zones.read("a", SECOND, anything) == b"y"  # it came back, so its calls are free again
 
     async def test_one_object_that_hangs_takes_nothing_else_of_its_zone(self, opened, tmp_path):
@@ -125,7 +138,7 @@ class TestSlow:
         assert {type(one) for one in await asyncio.gather(*stuck, return_exceptions=True)} == {Broken}
         assert await zones.answers("a")
         assert await zones.read("a", SECOND, anything) == b"y"
-        await _release(tmp_path / "a" / FIRST)
+        await release(tmp_path / "a" / FIRST)
 
     async def test_a_folder_that_hangs_while_it_is_cleared_holds_up_no_erasing(self, opened, monkeypatch):
         zones = opened(seconds=2.0)
@@ -218,20 +231,5 @@ async def _with_one_that_hangs(opened, tmp_path):
     await zones.prepare(SET, is_new=True)
     await zones.put(FIRST, b"x")
     await zones.put(SECOND, b"y")
-    _hang(tmp_path / "a" / FIRST)
+    hang(tmp_path / "a" / FIRST)
     return zones
-
-
-def _hang(path):
-    path.unlink()
-    os.mkfifo(path)
-
-
-async def _release(path):
-    """Gives each reader of the pipe its end."""
-    for _ in range(1000):
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:  # nobody waits any more
-            break
-        await asyncio.sleep(0.02)
