@@ -13,6 +13,9 @@ from stack import bao, configured, openbao
 from stack.program import NotReady, Program
 from stack.settings import Stack, StackError
 
+# Freed memory is kept for a second and used again, then given back by a thread of its own.
+_ALLOCATOR = "background_thread:true,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0"
+
 
 def program(stack: Stack, service: str) -> Program:
     """A service's process."""
@@ -49,21 +52,17 @@ def environment(stack: Stack, service: str, *, identity: str | None = None) -> d
         "KONCI_TRACES": str(stack.folder("traces")),
         "KONCI_KEY_CACHE_SECONDS": f"{stack.key_cache_seconds:g}",
         "PYTHONUNBUFFERED": "1",
-        # glibc raises this bound by itself to the largest buffer ever freed. Seen without: a heap of 38 MiB with 26 in
-        # use, as many as at 3 x 10^4 requests, and growing. That this ends it is for `make bench` (memory) to show.
-        "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+        # Buffers are taken and given up with every read from a socket (ADR 16). Where the library is not there, the
+        # dynamic linker says so in the log and goes on without.
+        "LD_PRELOAD": "libjemalloc.so.2",
+        "MALLOC_CONF": _ALLOCATOR,
     }
     if service == "auth":
         others = ("tenant_data", "audit", "recording_storage")
+        own["MALLOC_CONF"] += ",thp:always"  # Argon2id's 64 MiB in huge pages: a hash takes three quarters of the time
         own["KONCI_KEY_GRACE_SECONDS"] = f"{stack.key_grace_seconds:g}"
         own["KONCI_OPENAPI_OF"] = ",".join(f"{stack.url_of(name)}/v1/openapi/{name}.json" for name in others)
     if service == "recording_storage":
-        # Audio is megabytes that are taken and given up all the time (ADR 16). Where the library is not there, the
-        # dynamic linker says so in the log and goes on without.
-        own |= {
-            "LD_PRELOAD": "libjemalloc.so.2",
-            "MALLOC_CONF": "background_thread:true,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0",
-        }
         own["KONCI_TENANT_DATA"] = stack.url_of("tenant_data")
         for zone in ("a", "b"):
             own[f"KONCI_ZONE_{zone.upper()}"] = str(stack.folder("recordings") / zone)
