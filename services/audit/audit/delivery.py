@@ -16,7 +16,7 @@ from audit import export, store
 from audit.export import Format
 from audit.search import Search
 from events.access import AccessEvent, Action, Outcome
-from guard import tenant
+from guard import errors, standing, tenant
 from guard.access import Door
 from guard.database import Connection
 from guard.ending import Ending
@@ -34,10 +34,6 @@ Part = tuple[list[AccessEvent], bool]
 """A page of an export, and whether there may be more."""
 
 _log = logging.getLogger("audit.delivery")
-
-
-class _SessionOver(Exception):
-    """What the caller came in with was revoked since, or has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +54,7 @@ class Delivery(StreamingResponse):
         self._revocations = revocations
         self._order = order
         self._rows = 0
+        self._is_begun = False
         self._ending = Ending(order.admission, self._record)
         name = f"access-events.{order.kind.value}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -66,18 +63,21 @@ class Delivery(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the file; whatever ends it, also its reader's leaving, is an `Ending`."""
         try:
-            async with asyncio.timeout(_LONGEST):
+            async with asyncio.timeout(_LONGEST), standing.watched(self._revocations, self._order.caller):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
             # It held its place from others for an hour. As below, nothing more is sent.
             _log.warning("export cut: it took too long", extra={"count": self._rows})
-        except _SessionOver:
+        except errors.Problem as broken:
+            if not self._is_begun:
+                raise  # it can still be the answer
             # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
-            _log.warning("export cut: its session is over", extra={"count": self._rows})
+            _log.warning("export cut", extra={"error": type(broken).__name__, "count": self._rows})
         finally:
             self._ending.settle()
 
     async def _pages(self, page: list[AccessEvent], has_more: bool) -> AsyncIterator[str]:  # noqa: FBT001 - a Part
+        self._is_begun = True
         yield export.header(self._order.kind)
         while page:
             self._rows += len(page)  # before they go: of a page that is cut off, any row may have been read
@@ -90,8 +90,6 @@ class Delivery(StreamingResponse):
 
     async def _older_than(self, event_id: UUID) -> Part:
         caller = self._order.caller
-        if await self._revocations.is_over(caller):
-            raise _SessionOver
         older = self._order.search.older_than(event_id)
         async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
             return await page_of(connection, caller.client_id, older)

@@ -15,11 +15,10 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from events.access import Action, Outcome
-from guard import errors, tenant
+from guard import errors, standing, tenant
 from guard.access import Entry
 from guard.ending import Ending
 from guard.identity import Caller
-from recording_storage import standing
 from recording_storage.archive import Archive
 from recording_storage.reader import Reader
 from recording_storage.recording import RESOURCE, RecordingRow

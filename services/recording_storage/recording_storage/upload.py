@@ -16,11 +16,11 @@ from pydantic import BaseModel
 
 from events.access import Action, Outcome
 from events.uuid7 import uuid7
-from guard import errors, idempotency
+from guard import errors, idempotency, standing
 from guard.access import Access, Entry
 from guard.idempotency import Earlier
 from guard.identity import Caller
-from recording_storage import content_digest, standing
+from recording_storage import content_digest
 from recording_storage.archive import Archive
 from recording_storage.audio import NotAudio
 from recording_storage.key import NewKey

@@ -173,6 +173,17 @@ class TestOutcome:
         assert event["outcome"] == "failed"
         assert EXPORT_PAGE <= rows(event) < COUNT
 
+    def test_of_one_who_takes_nothing_and_whose_session_was_ended(self, otter: Hotel, old_events: list[str]) -> None:
+        person = activate(otter.http, *_invited(otter))
+        headers = {"Authorization": f"Bearer {person.token}"}
+        with otter.http.stream("GET", EXPORT, params=ASKED, headers=headers) as answer:
+            pieces = answer.iter_raw(1000)  # held: dropped, it would close the connection
+            next(pieces)
+            expect(person.delete("/v1/sessions/current"), 204)
+            event = outcome(otter, answer.headers["Access-Event"], within=5)
+        assert event["outcome"] == "failed"
+        assert EXPORT_PAGE <= rows(event) < COUNT
+
 
 def _invited(hotel: Hotel) -> tuple[str, str, str]:
     email, token = invite(hotel.admin, "admin")

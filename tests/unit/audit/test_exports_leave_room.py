@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -127,10 +128,13 @@ async def test_one_that_is_read_for_ever_is_cut(monkeypatch: pytest.MonkeyPatch)
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
+    async def is_over(_: object) -> bool:
+        return False
+
     monkeypatch.setattr(delivery, "_LONGEST", 0.05)
     monkeypatch.setattr(delivery.Delivery, "_record", record)
     order = delivery.Order(None, Search(), Format.CSV, uuid7())
-    made = delivery.Delivery(None, None, order, ([event()], True))
+    made = delivery.Delivery(None, SimpleNamespace(is_over=is_over), order, ([event()], True))
     await asyncio.wait_for(made({"type": "http", "asgi": {"spec_version": "2.4"}}, never, never), 10)
     await asyncio.wait_for(settled.wait(), 10)
     assert ended == [Outcome.FAILED]  # its end is in the log

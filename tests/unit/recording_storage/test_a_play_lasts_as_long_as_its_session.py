@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from events.access import Outcome
-from guard import errors
+from guard import errors, standing
 from guard.identity import Caller
-from recording_storage import playing, standing
+from recording_storage import playing
 from recording_storage.playing import Order, Playing
 from recording_storage.recording import RecordingRow
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from guard import errors
+from guard import errors, standing
 from guard.identity import Caller
-from recording_storage import standing, upload
+from recording_storage import upload
 
 CALLER = Caller("user", "u", "u", uuid4(), session_id=uuid4())
 
