@@ -40,7 +40,7 @@ async def _guarded(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
 
 
 async def _sign_in(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:
-    return [await sign_in.measure(stack, one)]
+    return await sign_in.measure(stack, one)
 
 
 async def _visible(stack: Machine, one: Hotel, _: Hotel) -> Sequence[Figure]:

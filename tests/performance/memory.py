@@ -9,14 +9,17 @@ from performance.load import drive, request
 from performance.stage import SERVICES, as_gateway, headers, resident
 from support.hotel import Hotel
 from support.machine import Machine
+from support.newcomer import newcomer
 from support.recordings import MIB, record, wav
 
 FEW, MANY = 10_000, 100_000
 STRETCH = 1_000  # requests of each service between two looks at the tokens: ten minutes, on however busy a machine
 CONNECTIONS = 4
+SIGN_IN = 200  # requests of auth, of which one is a sign-in by password: its hash takes 64 MiB
 _MORE = {
+    "auth": f"; of {SIGN_IN} requests one is a sign-in by password",
     "recording_storage": "; of twenty requests twelve play a range of 64 KiB, four read a recording, two list, one"
-    " plays 1.5 MiB and one uploads 64 KiB"
+    " plays 1.5 MiB and one uploads 64 KiB",
 }
 
 
@@ -31,6 +34,7 @@ class _Subjects:
     guests: list[str]
     call_id: str
     recording_id: str
+    sign_in: bytes
 
 
 async def measure(stack: Machine, hotel: Hotel) -> list[Figure]:
@@ -41,7 +45,10 @@ async def measure(stack: Machine, hotel: Hotel) -> list[Figure]:
     await asyncio.to_thread(stack.up)
     guests = [hotel.guest(email=f"{number}@example.com")["id"] for number in range(50)]
     recording = record(hotel, wav(AUDIO))
-    subjects = _Subjects(guests, recording["call_id"], recording["id"])
+    person = await asyncio.to_thread(newcomer, hotel)
+    given = json.dumps({"email": person.email, "password": person.password}).encode()
+    sign_in = request("POST", "/v1/sessions", {"x-envoy-external-address": "127.0.0.2", "x-request-id": "bench"}, given)
+    subjects = _Subjects(guests, recording["call_id"], recording["id"], sign_in)
     await _ask(stack, hotel, subjects, FEW)
     first = {service: resident(stack, service) for service in SERVICES}
     await _ask(stack, hotel, subjects, MANY - FEW)
@@ -77,6 +84,7 @@ async def _ask_once(stack: Machine, hotel: Hotel, subjects: _Subjects) -> None:
         "recording_storage": _audio(subjects, agent),
         "auth": [request("GET", path, admin) for path in ("/v1/users/me", "/v1/users", "/v1/clients/me")],
     }
+    asked["auth"] = [*(asked["auth"] * SIGN_IN)[: SIGN_IN - 1], subjects.sign_in]
     context = as_gateway(stack)
     loads = await asyncio.gather(
         *(

@@ -68,11 +68,11 @@ class Delivery(StreamingResponse):
         except TimeoutError:
             # It held its place from others for an hour. As below, nothing more is sent.
             _log.warning("export cut: it took too long", extra={"count": self._rows})
-        except errors.Problem as broken:
+        except errors.Unauthenticated:
             if not self._is_begun:
                 raise  # it can still be the answer
             # Nothing more is sent, not even the last chunk: the server closes, and the reader sees a broken file.
-            _log.warning("export cut", extra={"error": type(broken).__name__, "count": self._rows})
+            _log.warning("export cut: its session is over", extra={"count": self._rows})
         finally:
             self._ending.settle()
 
@@ -86,10 +86,12 @@ class Delivery(StreamingResponse):
             yield text
             if has_more:
                 page, has_more = await self._older_than(last)
+        await standing.require(self._revocations, self._order.caller)
         await self._ending.complete()
 
     async def _older_than(self, event_id: UUID) -> Part:
         caller = self._order.caller
+        await standing.require(self._revocations, caller)  # who reads fast is not ahead of the clock
         older = self._order.search.older_than(event_id)
         async with tenant.transaction(self._door.pools.request, caller, self._door.seal_key) as connection:
             return await page_of(connection, caller.client_id, older)

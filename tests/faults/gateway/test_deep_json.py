@@ -51,7 +51,7 @@ def test_it_is_refused_and_others_are_served(stack: Machine, otter: Hotel, heron
     expect(reader.get(f"/v1/guests/{guest}"), 200)
     target = Target(stack.port_of("gateway"), ca, attacker.token)
     path = f"/v1/guests/{guest}?number={{}}"
-    with good_client(tmp_path, port=target.port, ca=ca, token=reader.token, path=path, every=0.3) as good:
+    with good_client(tmp_path, port=target.port, ca=ca, token=reader.token, path=path, every=0.2) as good:
         seen, runs = good.through(lambda: attack(send_json, target, seconds=5))
     for name in runs[0]:
         statuses = {status for run in runs for status in run[name]}
