@@ -100,13 +100,13 @@ class GoodClient:
     def __init__(self, output: Path) -> None:
         self._output = output
 
-    def through(self, attack: Callable[[], T], *, fresh: bool = True) -> tuple[Measured, list[T]]:
+    def through(self, attack: Callable[[], T], *, fresh: bool = True, peace: int = ENOUGH) -> tuple[Measured, list[T]]:
         """What it saw before and while `attack` ran (again, until there was enough to see); what each `attack` gave.
 
-        `fresh`: whether who comes new must be served meanwhile, too.
+        `fresh`: whether who comes new must be served meanwhile, too. `peace`: requests that are looked at before.
         Slowness is looked at three times at most: what a neighbour did does not come back, what an attack does will.
         """
-        quiet = self._in_peace()  # once: what an attack leaves behind must not pass for peace
+        quiet = self._in_peace(peace)  # once: what an attack leaves behind must not pass for peace
         results: list[T] = []
         for _ in range(TRIES):
             began, ended, gave = self._once(attack)
@@ -116,9 +116,9 @@ class GoodClient:
                 break
         return seen, results
 
-    def _in_peace(self) -> list[Sample]:
+    def _in_peace(self, enough: int) -> list[Sample]:
         before = now = time.monotonic()
-        while self._has_too_few(before, now):
+        while self._has_too_few(before, now, enough):
             time.sleep(0.5)
             now = time.monotonic()
         return self.between(before, now)
@@ -135,9 +135,9 @@ class GoodClient:
             time.sleep(0.25)
         return began, ended, results
 
-    def _has_too_few(self, start: float, end: float) -> bool:
+    def _has_too_few(self, start: float, end: float, enough: int = ENOUGH) -> bool:
         assert end - start < LONGEST, "the good client gets too little of this machine for a judgement"
-        return sum(not sample.is_fresh for sample in self.between(start, end)) < ENOUGH
+        return sum(not sample.is_fresh for sample in self.between(start, end)) < enough
 
     def between(self, start: float, end: float) -> list[Sample]:
         samples = [Sample(*line) for line in self._lines() if isinstance(line, list)]
