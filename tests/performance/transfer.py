@@ -19,10 +19,11 @@ ROUNDS = 7
 _SEED = 1
 _ERASED = 60.0  # seconds until the objects of what was deleted are gone
 _UPLOAD_REST = (
-    "Each MiB is examined, hashed, sealed, and then written to two zones and synced in each before the next is sealed;"
-    " the bare sink writes one copy and syncs once. Profiled (perf), most of the service's processor goes into the"
-    " kernel's copying of both copies into its cache, then hashing, examining and sealing, then Python's taking in of"
-    " the request. All of it runs on the two cores that the load runs on."
+    "Each MiB is hashed, sealed, and then written to two zones and synced in each before the next is sealed; the bare"
+    " sink writes one copy and syncs once. Profiled (perf), most of the service's processor goes into the kernel's"
+    " copying of both copies into its cache, then hashing and sealing, then Python's taking in of the request. It is a"
+    " WAV: its samples are passed over, where the frames of the other types are looked at one by one. All of it runs on"
+    " the two cores that the load runs on."
 )
 _PLAY_REST = (
     "Each MiB is read whole, held until all of it is authenticated, and only then handed on; before the first byte the"

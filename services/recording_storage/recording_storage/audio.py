@@ -32,6 +32,13 @@ class Examiner:
         self._held = bytearray()
         self._is_empty = True
 
+    def pass_over(self, length: int) -> bool:
+        """Takes the next `length` bytes unseen when none of them matters, as of a WAV's samples; whether it did."""
+        if self._held or length >= -self._wants:
+            return False
+        self._wants += length
+        return True
+
     def feed(self, chunk: bytes) -> None:
         """The next bytes. Raises NotAudio as soon as it is known."""
         self._held += chunk

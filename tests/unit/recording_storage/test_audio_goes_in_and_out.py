@@ -277,6 +277,9 @@ async def test_no_more_than_a_look_of_audio_is_copied_for_the_examiner_and_not_o
         def __init__(self, media_type: str) -> None:
             pass
 
+        def pass_over(self, length: int) -> bool:
+            return False
+
         def feed(self, chunk: bytes) -> None:
             sizes.append(len(chunk))
             threads.add(threading.current_thread().name)
