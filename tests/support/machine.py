@@ -47,6 +47,7 @@ class Machine:
         done = subprocess.run(
             [str(KONCI), *arguments],
             env={**os.environ, **self.stack.environment()},
+            stdin=subprocess.DEVNULL,  # nobody is there to be asked
             capture_output=True,
             text=True,
             timeout=timeout,

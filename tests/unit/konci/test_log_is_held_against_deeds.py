@@ -79,3 +79,10 @@ def test_nothing_from_outside_moves_the_terminal():
     assert "[red]x[/red]" in drawn
     assert "a\N{REPLACEMENT CHARACTER}b" in drawn
     assert "agent" in drawn
+
+
+@pytest.mark.parametrize(("roles", "column"), [({"u1": "agent"}, "role"), ({}, "kind")])
+def test_a_column_is_named_for_what_it_holds(roles, column):
+    console = Console(width=200, record=True)
+    console.print(draw("Log", [ENTRY], roles))
+    assert column in console.export_text().splitlines()[2]

@@ -1,12 +1,18 @@
 """`konci up|down|status|logs|doctor`: wrong use ends 2, each has an example, and --json is JSON."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from konci import lifecycle
+from stack import run_folder
+from stack.settings import Stack
 
 COMMANDS = ("up", "down", "status", "logs", "doctor")
 
@@ -48,3 +54,35 @@ def test_the_last_lines_of_a_log(run, tmp_path):
     (tmp_path / "run" / "log").mkdir(parents=True)
     (tmp_path / "run" / "log" / "kafka.log").write_bytes(b"one\ntwo\n\xff three\n")
     assert json.loads(run("logs", "kafka", "-n", "2", "--json").stdout)["lines"] == ["two", "\ufffd three"]
+
+
+class TestWiping:
+    @pytest.fixture
+    def there(self, run):
+        run_folder.prepare(Stack.here())
+        return Stack.here().run
+
+    @pytest.mark.parametrize(("said", "code"), [(b"n\n", 2), (b"y\n", 0)])
+    def test_a_person_is_asked(self, there, said, code):
+        ours, terminal = pty.openpty()
+        os.write(ours, said)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "konci", "down", "--wipe"],
+                env={**os.environ, "KONCI_RUN": str(there)},
+                stdin=terminal,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            os.close(ours)
+            os.close(terminal)
+        assert done.returncode == code, done.stderr
+        assert "Nothing brings them back" in done.stdout
+        assert there.exists() == (code != 0)
+
+    def test_a_script_is_not(self, run, there):
+        assert run("down", "--wipe").exit_code == 0
+        assert not there.exists()

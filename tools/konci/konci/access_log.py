@@ -161,9 +161,10 @@ def plain(entry: Entry) -> dict[str, Any]:
 
 def draw(title: str, entries: Iterable[Entry], roles: Mapping[str, str]) -> RenderableType:
     """The log as a table; `roles` gives the role of a user id, and the kind of actor stands in where there is none."""
+    columns = ("date and time (UTC)", "who", "role" if roles else "kind", "action", "resources")
     return screen.table(
         title,
-        ("date and time (UTC)", "who", "role", "action", "resources", "address", "outcome", "reason"),
+        (*columns, "address", "outcome", "reason"),
         [
             (
                 entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],

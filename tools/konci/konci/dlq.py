@@ -5,6 +5,7 @@ It shows where a letter came from and why, never its content.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ def discard(
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    # What its client meets is said below, in one line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(asyncio.wait_for(work, _ANSWER_SECONDS))
     except (KafkaError, OSError, TimeoutError) as error:

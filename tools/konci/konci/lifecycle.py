@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections import deque
 from dataclasses import asdict
 from typing import Annotated
@@ -49,14 +50,20 @@ def down(
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Also delete every row, key and certificate of this stack.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before wiping; a script is never asked.")] = False,
     as_json: Json = False,
 ) -> None:
     """Stop every process of this stack; the data stays, unless --wipe says otherwise.
 
     Example: konci down
     """
+    stack = Stack.here()
+    if wipe and not yes and sys.stdin.isatty():
+        question = f"Delete every row, key, recording and certificate in {stack.run}? Nothing brings them back."
+        if as_json or not typer.confirm(question):
+            raise typer.BadParameter("wiping needs a yes", param_hint="--yes")
     report = (lambda _line: None) if as_json else typer.echo
-    stopped = stack_down.down(Stack.here(), wipe=wipe, report=report)
+    stopped = stack_down.down(stack, wipe=wipe, report=report)
     if as_json:
         typer.echo(json.dumps({"stopped": stopped, "wiped": wipe}))
 
