@@ -1,4 +1,5 @@
-"""The keeper: a process that renews servers' certificates, keeps Kafka's topics and rules, and collects Envoy's spans.
+"""The keeper: a process that renews servers' certificates, keeps Kafka's topics and rules, sets long logs aside, and
+collects Envoy's spans.
 It holds nothing of its own and may be killed at any moment. Its rights in OpenBao: deploy/openbao/keeper.hcl.
 """
 
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from guard import telemetry
-from stack import private_file, renewal, upkeep
+from stack import private_file, renewal, rotation, upkeep
 from stack.measurements import Measurements
 from stack.program import NotReady, Program
 from stack.settings import Stack
@@ -69,6 +70,7 @@ async def run(stack: Stack) -> None:
             loops = [
                 tasks.create_task(renewal.keep(stack)),
                 tasks.create_task(upkeep.keep(stack, measurements)),
+                tasks.create_task(rotation.keep(stack)),
                 tasks.create_task(measurements.watch_postgres()),
             ]
             await server.serve()

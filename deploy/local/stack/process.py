@@ -7,6 +7,7 @@ kernel has given to somebody else meanwhile is never mistaken for ours. It must 
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def living(stack: Stack) -> list[Process]:
     """The processes of this stack that are alive, by name."""
     found = [_of(file) for file in sorted(folder(stack).glob("*"))]
     return [process for process in found if process]
+
+
+def tell(stack: Stack, name: str, number: signal.Signals) -> None:
+    """Signals this one process, if it lives: what it started has signals of its own."""
+    for found in living(stack):
+        if found.name == name:
+            with suppress(ProcessLookupError):
+                os.kill(found.pid, number)
 
 
 def end(stack: Stack, *, patience: float = 15.0) -> list[str]:

@@ -4,7 +4,6 @@ A renewal is not done until the server is seen to serve the new one; one that fa
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -78,14 +77,14 @@ class Renewal:
             if served(self._stack, name) == _on_disk(self._stack, name):
                 return True
             if name == "postgres":
-                _signal(self._stack, name, signal.SIGHUP)
+                process.tell(self._stack, name, signal.SIGHUP)
             else:
                 with Broker(self._stack, KEEPER) as broker:
                     broker.reread_certificate(self._stack)
         except ssl.SSLCertVerificationError:
             # It serves an expired certificate. PostgreSQL reads the new one when told; a broker takes orders only over
             # a connection that it can no longer offer, so it is stopped and the supervisor starts it again.
-            _signal(self._stack, name, signal.SIGHUP if name == "postgres" else signal.SIGTERM)
+            process.tell(self._stack, name, signal.SIGHUP if name == "postgres" else signal.SIGTERM)
             log.warning("expired certificate served, server told by signal", extra={"program": name})
         except (OSError, KafkaError) as away:
             if name not in self._away:
@@ -116,13 +115,6 @@ def served(stack: Stack, name: str) -> bytes:
 def _on_disk(stack: Stack, name: str) -> bytes:
     pem = (stack.identity(name) / "identity.pem").read_bytes()
     return x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.DER)
-
-
-def _signal(stack: Stack, name: str, number: signal.Signals) -> None:
-    """To the server alone: its children have signals of their own."""
-    for server in process.living(stack):
-        if server.name == name:
-            os.kill(server.pid, number)
 
 
 async def keep(stack: Stack) -> None:
