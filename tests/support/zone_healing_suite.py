@@ -36,9 +36,9 @@ async def store(zones, expected):
         await zones.put(path, bytes(length))
 
 
-async def found(zones, *expected, is_known=None):
+async def found(zones, *expected, is_recording=None, is_known=None):
     is_known = is_known or known(*(one.recording_id for one in expected))
-    return [one async for one in healing.differences(zones, rows(*expected), is_known)]
+    return [one async for one in healing.differences(zones, rows(*expected), is_recording or is_known, is_known)]
 
 
 class HealingSuite:
@@ -115,6 +115,10 @@ class HealingSuite:
 
     async def test_what_was_deleted_meanwhile_is_no_difference(self, zones):
         assert await found(zones, WHOLE, is_known=known()) == []
+
+    async def test_what_is_being_erased_is_none_either(self, zones):
+        await only_in(zones, "b", SECOND, b"the rest of it")
+        assert await found(zones, WHOLE, is_recording=known(), is_known=known(RECORDING)) == []
 
     async def test_objects_without_a_row_are_told_once_a_recording(self, zones):
         await store(zones, WHOLE)

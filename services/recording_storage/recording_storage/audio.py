@@ -21,7 +21,7 @@ LONGEST = 7 * 24 * 3600 * 1000  # ms: no call lasts a week, and what says so lie
 
 
 class Examiner:
-    """Takes one body in pieces of any size; each byte is looked at once."""
+    """Takes one body in pieces of any size; each byte is looked at once, or passed over."""
 
     def __init__(self, media_type: str) -> None:
         """Raises NotAudio when `media_type` is none of TYPES."""

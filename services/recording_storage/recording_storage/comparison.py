@@ -67,7 +67,7 @@ async def compare(jobs: Pool, zones: Zones, healer: Healer, wounded: Wounded, gr
     """What differs; it is healed after this, and what nobody has owned for long is erased. Raises Unavailable."""
     found: list[Difference] = []
     began, is_whole = grace.clock.now(), True
-    async for difference in healing.differences(zones, _expected(jobs), healer.is_known):
+    async for difference in healing.differences(zones, _expected(jobs), healer.is_recording, healer.is_known):
         if len(found) < _PAGE:  # to be told; each is counted
             found.append(difference)
         if difference.kind in {"missing", "length"}:

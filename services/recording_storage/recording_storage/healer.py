@@ -173,7 +173,7 @@ class Healer:
     async def _make_whole(self, expected: Expected, paths: set[str]) -> Exception | None:
         recording = expected.client_id, expected.recording_id
         # Before it is opened: a zone that is away for an hour must not fill its client's log with openings.
-        found = await healing.of_recording(self._zones, expected, self.is_known)
+        found = await healing.of_recording(self._zones, expected, self.is_recording)
         wrong = paths | {difference.path for difference in found if difference.kind != "surplus"}
         failed = await self._mend(recording, sorted(wrong), segment.count(expected.bytes) - 1) if wrong else None
         if failed is not None:
@@ -244,6 +244,10 @@ class Healer:
     async def _length(self, recording: Recording) -> int | None:
         async with database.translate(), self._door.pools.job.acquire() as connection:
             return await store.length_of(connection, *recording)
+
+    async def is_recording(self, client_id: UUID, recording_id: UUID) -> bool:
+        """Whether it is a recording, and not deleted."""
+        return await self._length((client_id, recording_id)) is not None
 
     async def is_known(self, client_id: UUID, recording_id: UUID) -> bool:
         """Whether somebody looks after the objects of this recording."""

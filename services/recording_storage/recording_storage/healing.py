@@ -19,9 +19,10 @@ from recording_storage.holder import Away, Missing
 from recording_storage.segment import Damaged
 from recording_storage.zone import Lost, Zones
 
-IsKnown = Callable[[UUID, UUID], Awaitable[bool]]
-"""Whether (client, recording) is a recording, or an upload under way. Asked after its objects were seen: the row of an
-upload is written before its first object, so what is unknown then belongs to nobody."""
+Asked = Callable[[UUID, UUID], Awaitable[bool]]
+"""Of (client, recording), after its objects were seen: whether it is a recording; or whether it is known at all, also
+as an upload or a removal under way. The row of an upload is written before its first object, so what is unknown then
+belongs to nobody."""
 
 Kind = Literal["missing", "length", "surplus", "orphan", "foreign", "unreadable"]
 
@@ -100,13 +101,15 @@ async def heal(zones: Zones, path: str, accept: Callable[[memoryview], object]) 
     return frozenset(wrong)
 
 
-async def differences(zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown) -> AsyncIterator[Difference]:
+async def differences(
+    zones: Zones, expected: AsyncIterable[Expected], is_recording: Asked, is_known: Asked
+) -> AsyncIterator[Difference]:
     """Each difference between both zones and the database. Holds one recording at a time.
 
     Raises Unavailable when a zone goes away.
     """
     found: Counter[tuple[str, str]] = Counter()
-    async for difference in _differences(zones, expected, is_known):
+    async for difference in _differences(zones, expected, is_recording, is_known):
         found[difference.zone, difference.kind] += 1
         yield difference
     for name in zones.names:  # only a comparison that came to its end says how many there are
@@ -114,10 +117,12 @@ async def differences(zones: Zones, expected: AsyncIterable[Expected], is_known:
             differences_found.labels(name, kind).set(found[name, kind])
 
 
-async def _differences(zones: Zones, expected: AsyncIterable[Expected], is_known: IsKnown) -> AsyncIterator[Difference]:
+async def _differences(
+    zones: Zones, expected: AsyncIterable[Expected], is_recording: Asked, is_known: Asked
+) -> AsyncIterator[Difference]:
     async for recording in expected:
         for name in zones.names:
-            for difference in await _skipping(zones, name, recording, is_known):
+            for difference in await _skipping(zones, name, recording, is_recording):
                 yield difference
     for name in zones.names:
         try:
@@ -129,23 +134,23 @@ async def _differences(zones: Zones, expected: AsyncIterable[Expected], is_known
             yield Difference(name, "", "unreadable")
 
 
-async def _skipping(zones: Zones, name: str, recording: Expected, is_known: IsKnown) -> list[Difference]:
+async def _skipping(zones: Zones, name: str, recording: Expected, is_recording: Asked) -> list[Difference]:
     """Its differences; one that cannot be listed holds up no other. Raises Away when the zone does not answer."""
     for _ in range(2):  # one call in a million that fails is no difference
         try:
-            return await _of_recording(zones, name, recording, is_known)
+            return await _of_recording(zones, name, recording, is_recording)
         except Away:
             if not await zones.answers(name):
                 raise
     return [Difference(name, zone.prefix(recording.client_id, recording.recording_id), "unreadable")]
 
 
-async def of_recording(zones: Zones, recording: Expected, is_known: IsKnown) -> list[Difference]:
+async def of_recording(zones: Zones, recording: Expected, is_recording: Asked) -> list[Difference]:
     """What is to be healed of one recording. Raises Unavailable."""
-    return [found for name in zones.names for found in await _of_recording(zones, name, recording, is_known)]
+    return [found for name in zones.names for found in await _of_recording(zones, name, recording, is_recording)]
 
 
-async def _of_recording(zones: Zones, name: str, recording: Expected, is_known: IsKnown) -> list[Difference]:
+async def _of_recording(zones: Zones, name: str, recording: Expected, is_recording: Asked) -> list[Difference]:
     wanted, found = recording.lengths(), list[Difference]()
     async for stored in zones.stored(name, zone.prefix(recording.client_id, recording.recording_id)):
         length = wanted.pop(stored.path, None)
@@ -153,10 +158,10 @@ async def _of_recording(zones: Zones, name: str, recording: Expected, is_known: 
             found.append(Difference(name, stored.path, "surplus" if length is None else "length"))
     found += [Difference(name, path, "missing") for path in wanted]
     # Deleted since the database was read: then its objects are rightly gone.
-    return found if found and await is_known(recording.client_id, recording.recording_id) else []
+    return found if found and await is_recording(recording.client_id, recording.recording_id) else []
 
 
-async def _without_row(zones: Zones, name: str, is_known: IsKnown) -> AsyncIterator[Difference]:
+async def _without_row(zones: Zones, name: str, is_known: Asked) -> AsyncIterator[Difference]:
     async for belongs, path in _recordings(zones, name):
         if belongs is None:
             yield Difference(name, path, "foreign")
@@ -179,7 +184,7 @@ async def _recordings(zones: Zones, name: str) -> AsyncIterator[tuple[tuple[UUID
         before = belongs
 
 
-async def sweep(zones: Zones, is_known: IsKnown, due: AsyncIterable[tuple[UUID, UUID]]) -> int:
+async def sweep(zones: Zones, is_known: Asked, due: AsyncIterable[tuple[UUID, UUID]]) -> int:
     """Erases, in both zones, what of `due` is still unknown; how many recordings. One zone away: it is done later."""
     erased = 0
     async for belongs in due:

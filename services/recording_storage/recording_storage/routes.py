@@ -1,6 +1,7 @@
 """HTTP of recordings. Each route's signature is its policy; each access goes through the one door."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -32,7 +33,7 @@ MayReleaseRecordings = Annotated[Caller, Depends(may(Action.RECORDING_RELEASE))]
 
 AUDIO: dict[str, Any] = contract.binary(*TYPES)
 STREAMED = {("POST", "/v1/calls/{call_id}/recordings"): upload.MOST}
-NEWEST = UUID(int=2**128 - 1)  # above every id: the first page begins here
+NEWEST = store.Place(datetime.max.replace(tzinfo=UTC), UUID(int=0))  # above all: the first page begins here
 
 
 async def _place_to_upload(archive: TheArchive, caller: MayCreateRecordings) -> AsyncIterator[None]:
@@ -79,14 +80,15 @@ async def create_recording(
 async def list_recordings(
     caller: MayListRecordings, door: EntryDoor, limit: Limit, cursor: Cursor, call_id: UUID | None = None
 ) -> Page[Recording]:
-    before = cursor.after(UUID) or NEWEST
+    before = cursor.after(store.Place) or NEWEST
     async with door.open(caller, Action.RECORDING_LIST) as access:
         if call_id is None:
             rows = await store.list_recordings(access, before, limit)
         else:
             rows = await store.list_recordings_of_call(access, call_id, before, limit)
     shown = rows[:limit]
-    return cursor.page([reveal(row) for row in shown], shown[-1].recording_id if len(rows) > limit else None)
+    last = shown[-1] if len(rows) > limit else None
+    return cursor.page([reveal(row) for row in shown], last and store.Place(last.created_at, last.recording_id))
 
 
 @router.get("/v1/recordings/{recording_id}")

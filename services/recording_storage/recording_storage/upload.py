@@ -128,7 +128,8 @@ async def _keep(door: Entry, order: Order, recording_id: UUID, key: NewKey, writ
         if earlier is not None:
             access.note("repeated")
             access.touch(RESOURCE, earlier.resource_id, order.guest_id)
-            await store.abandon_upload(access, recording_id)
+            if not await store.abandon_upload(access, recording_id):  # it was given up meanwhile, and swept too early
+                await store.disown_upload(access, recording_id, order.call_id, order.guest_id)
             return Recording.model_validate(earlier.answer)
         ended = await store.end_upload(access, recording_id)
         if ended is None:

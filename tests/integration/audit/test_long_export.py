@@ -179,6 +179,7 @@ class TestOutcome:
         with otter.http.stream("GET", EXPORT, params=ASKED, headers=headers) as answer:
             pieces = answer.iter_raw(1000)  # held: dropped, it would close the connection
             next(pieces)
+            time.sleep(2)  # all that holds some of it on the way is full by then, and no page is asked for any more
             expect(person.delete("/v1/sessions/current"), 204)
             event = outcome(otter, answer.headers["Access-Event"], within=5)
         assert event["outcome"] == "failed"

@@ -148,6 +148,29 @@ async def test_an_upload_that_was_given_up_and_lives(
     assert [entry["outcome"] for entry in otter.log(**asked)] == ["failed", "failed", "allowed"]
 
 
+async def test_a_repeated_upload_that_was_given_up_and_lives(stack: Machine, otter: Hotel) -> None:
+    """It is answered as the first was, and what it stores after the sweep is swept as well."""
+    call_id = UUID(otter.call()["id"])
+    order = upload.Order(caller(otter.client_id, "agent"), call_id, None, "audio/wav", None, "the same")
+    async with inside(stack) as parts:
+
+        async def pieces(*, is_given_up: bool) -> AsyncIterator[bytes]:
+            yield AUDIO[: 2 * MIB + 5]
+            if is_given_up:
+                await leftover.sweep(parts.door, parts.zones, 0.0)
+            yield AUDIO[2 * MIB + 5 :]
+
+        with standing(stack):
+            first, again = [
+                await upload.receive(parts.archive(), parts.door.entry(), order, pieces(is_given_up=is_given_up))
+                for is_given_up in (False, True)
+            ]
+            await leftover.sweep(parts.door, parts.zones, 0.0)
+    assert again == first
+    assert {path.parent.name for path in objects_of(stack, otter.client_id)} >= {str(first.id)}
+    await is_clean(stack, otter)
+
+
 async def _nothing(*_: Any) -> None:
     return
 

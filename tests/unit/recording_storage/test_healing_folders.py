@@ -3,7 +3,6 @@
 import shutil
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -20,6 +19,13 @@ from support.zone_suite import CLIENT, FIRST, RECORDING, only, only_in
 
 BESIDE = Expected(CLIENT, UUID(int=3), WHOLE.bytes)
 GRACE = Grace(Clock(), timedelta(days=1), timedelta(hours=3))
+
+
+class Knowing:
+    """A healer whose database has these."""
+
+    def __init__(self, *recordings):
+        self.is_recording = self.is_known = known(*recordings)
 
 
 class NoOrphans:
@@ -81,7 +87,7 @@ class TestAZoneThatIsAway:
         healing.differences_found.labels("b", "orphan").set(7)
         (tmp_path / "b").rename(tmp_path / "unmounted")
         with pytest.raises(errors.Unavailable):  # and before anything was told
-            await anext(healing.differences(zones, rows(WHOLE), known(RECORDING)))
+            await anext(healing.differences(zones, rows(WHOLE), known(RECORDING), known(RECORDING)))
         assert healing.differences_found.labels("b", "orphan")._value.get() == 7  # the last comparison that ended
         (tmp_path / "unmounted").rename(tmp_path / "b")
         assert await found(zones, WHOLE) == []
@@ -136,7 +142,7 @@ class TestAFolderThatCannotBeListed:
 
     async def test_the_comparison_comes_to_its_end(self, zones, spoilt, tmp_path, monkeypatch):
         monkeypatch.setattr(comparison, "_expected", lambda _: rows(WHOLE, BESIDE))
-        wounded, healer = Wounded(), SimpleNamespace(is_known=known(RECORDING, BESIDE.recording_id))
+        wounded, healer = Wounded(), Knowing(RECORDING, BESIDE.recording_id)
         comparison.compared_at.set(7)
         with gone(tmp_path / "b"), pytest.raises(errors.Unavailable):
             await comparison.compare(NoOrphans(), zones, healer, wounded, GRACE)
@@ -147,7 +153,7 @@ class TestAFolderThatCannotBeListed:
 
     async def test_it_forgets_no_orphan_that_it_did_not_come_to(self, zones, spoilt, tmp_path, monkeypatch):
         monkeypatch.setattr(comparison, "_expected", lambda _: rows(WHOLE, BESIDE))
-        healer, orphans = SimpleNamespace(is_known=known(RECORDING, BESIDE.recording_id)), NoOrphans()
+        healer, orphans = Knowing(RECORDING, BESIDE.recording_id), NoOrphans()
         await comparison.compare(orphans, zones, healer, Wounded(), GRACE)
         assert orphans.said == []
         (tmp_path / "a" / FIRST).unlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -117,33 +118,40 @@ async def lock_recording(access: Access, recording_id: UUID) -> RecordingRow:
     return await find_recording(access, recording_id)
 
 
-async def list_recordings(access: Access, before: UUID, limit: int) -> list[RecordingRow]:
-    """The newest `limit` recordings with an id below `before`, and one more if there is one."""
+class Place(NamedTuple):
+    """One in a list, newest first. The id alone tells when its upload began."""
+
+    created_at: datetime
+    recording_id: UUID
+
+
+async def list_recordings(access: Access, before: Place, limit: int) -> list[RecordingRow]:
+    """The newest `limit` recordings before this place, and one more if there is one."""
     records = await access.fetch(
         """SELECT recording_id, call_id, guest_id, bytes AS length, sha256, content_type, duration_ms, created_at,
                   held_at, recordings_days
              FROM visible_recording
-            WHERE client_id = $1 AND recording_id < $2 AND visible_until > $3
-            ORDER BY recording_id DESC
-            LIMIT $4 + 1""",
-        before,
+            WHERE client_id = $1 AND (created_at, recording_id) < ($2, $3) AND visible_until > $4
+            ORDER BY created_at DESC, recording_id DESC
+            LIMIT $5 + 1""",
+        *before,
         access.now,
         limit,
     )
     return _page(access, records, limit)
 
 
-async def list_recordings_of_call(access: Access, call_id: UUID, before: UUID, limit: int) -> list[RecordingRow]:
+async def list_recordings_of_call(access: Access, call_id: UUID, before: Place, limit: int) -> list[RecordingRow]:
     """The same, of one call."""
     records = await access.fetch(
         """SELECT recording_id, call_id, guest_id, bytes AS length, sha256, content_type, duration_ms, created_at,
                   held_at, recordings_days
              FROM visible_recording
-            WHERE client_id = $1 AND call_id = $2 AND recording_id < $3 AND visible_until > $4
-            ORDER BY recording_id DESC
-            LIMIT $5 + 1""",
+            WHERE client_id = $1 AND call_id = $2 AND (created_at, recording_id) < ($3, $4) AND visible_until > $5
+            ORDER BY created_at DESC, recording_id DESC
+            LIMIT $6 + 1""",
         call_id,
-        before,
+        *before,
         access.now,
         limit,
     )
