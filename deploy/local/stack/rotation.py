@@ -43,6 +43,8 @@ def logs(stack: Stack) -> list[Log]:
 
 def step(stack: Stack, one: Log, now: datetime, long: int = LONG) -> None:
     """Sets it aside if it is long, and deletes what is old. Whoever is killed in between is made good by the next."""
+    if one.path.is_symlink():
+        return  # it lies on a disk of its own, and the collector looks beside the link
     aside = one.aside()
     if one.path.exists():
         # Not while its writer is away: nobody would open it anew, and what stands there is not growing.

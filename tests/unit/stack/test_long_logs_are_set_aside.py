@@ -69,6 +69,15 @@ def test_not_while_its_writer_is_away(stack, log, told, monkeypatch):
     assert one.path.exists()
 
 
+def test_not_behind_a_link(stack, log, told, tmp_path):
+    one = log(101)
+    one.path.rename(tmp_path / "elsewhere")
+    one.path.symlink_to(tmp_path / "elsewhere")
+    rotation.step(stack, one, NOW, long=100)
+    assert one.path.is_symlink()
+    assert not one.aside()
+
+
 def test_killed_before_it_told_the_writer_it_tells_him_later(stack, log, told):
     one = log(101)
     rotation.step(stack, one, NOW, long=100)
