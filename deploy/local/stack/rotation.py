@@ -1,5 +1,6 @@
 """Logs that their writers hold open for ever: set aside once they are long, and the oldest of them deleted. The other
-logs are kept short by supervisord. It must never delete what the collector may not have read yet (02.4).
+logs are kept short by supervisord. It must never delete what the collector had no time to read (02.4): it does not ask
+whether it has, and two weeks are more than a collector stands still unseen.
 """
 
 import asyncio
@@ -47,17 +48,25 @@ def step(stack: Stack, one: Log, now: datetime, long: int = LONG) -> None:
         return  # it lies on a disk of its own, and the collector looks beside the link
     aside = one.aside()
     if one.path.exists():
-        # Not while its writer is away: nobody would open it anew, and what stands there is not growing.
-        if one.path.stat().st_size > long and one.program in {writer.name for writer in process.living(stack)}:
-            one.path.rename(one.path.with_name(f"{one.path.name}-{now:%Y%m%dT%H%M%S}"))
-            process.tell(stack, one.program, one.reopen)
-            log.info("set aside", extra={"program": one.program})
+        if one.path.stat().st_size > long:
+            _set_aside(stack, one, now)
     elif aside:
         process.tell(stack, one.program, one.reopen)
     for old in aside[:-KEPT]:
         if now.timestamp() - old.stat().st_mtime > one.least_age.total_seconds():
             old.unlink()
             log.info("deleted", extra={"program": one.program})
+
+
+def _set_aside(stack: Stack, one: Log, now: datetime) -> None:
+    aside = one.path.with_name(f"{one.path.name}-{now:%Y%m%dT%H%M%S}")
+    if one.program not in {writer.name for writer in process.living(stack)}:
+        # In a container of its own, for one: nobody would tell it to open the file anew.
+        log.warning("a long log is left, for its writer is not here", extra={"program": one.program})
+    elif not aside.exists():  # else the clock was stepped back
+        one.path.rename(aside)
+        process.tell(stack, one.program, one.reopen)
+        log.info("set aside", extra={"program": one.program})
 
 
 async def keep(stack: Stack) -> None:

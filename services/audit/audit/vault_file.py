@@ -7,6 +7,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 _log = logging.getLogger("audit.vault_file")
 _PIECE = 1 << 20  # bytes read at a time, about a thousand lines
@@ -30,12 +31,26 @@ class Piece:
     end: Position
 
 
+class _SetAside(Exception):
+    """A file has another name than it had a moment ago."""
+
+
 def read_on(path: Path, position: Position | None) -> Piece | None:
     """What stands after `position` (None: from the beginning); None when there is nothing new yet. Raises OSError."""
+    try:
+        return _read_on(path, position)
+    except _SetAside:
+        return None  # the next look finds each where it is then
+
+
+def _read_on(path: Path, position: Position | None) -> Piece | None:
     if position is not None and _first_line(path) == position.first_line:
         return _read(path, position, is_over=False)
     # Asked before anything is read: once a newer file has a line, OpenBao has let go of the older ones.
-    files = [(file, first_line) for file in _files(path) if (first_line := _first_line(file)) is not None]
+    listed = _files(path)
+    files = [(file, first_line) for file in listed if (first_line := _first_line(file)) is not None]
+    if _files(path) != listed:
+        raise _SetAside  # what `path` is now is not what comes next
     known = [first_line for _, first_line in files]
     if position is not None and position.first_line in known:
         at = known.index(position.first_line)
@@ -55,6 +70,8 @@ def read_on(path: Path, position: Position | None) -> Piece | None:
 def _read(path: Path, position: Position, *, is_over: bool) -> Piece | None:
     """Lines after `position`; in a file that `is_over`, what has no line's end counts as a line too."""
     with path.open("rb") as file:
+        if _hash(file) != position.first_line:
+            raise _SetAside
         offset = position.byte_offset
         if file.seek(0, 2) < offset:
             _log.error("the audit file was cut short; it is read again from its beginning")
@@ -78,9 +95,13 @@ def _read(path: Path, position: Position, *, is_over: bool) -> Piece | None:
 def _first_line(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
-            line = file.readline(_FIRST_LINE)
+            return _hash(file)
     except FileNotFoundError:
         return None
+
+
+def _hash(file: BinaryIO) -> bytes | None:
+    line = file.readline(_FIRST_LINE)
     return hashlib.sha256(line).digest() if line.endswith(b"\n") or len(line) == _FIRST_LINE else None
 
 

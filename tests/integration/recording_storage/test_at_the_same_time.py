@@ -11,9 +11,10 @@ import pytest
 from recording_storage import removal, upload, zone
 from recording_storage.recording import Recording
 from recording_storage.store import zone as zone_store
+from support.database import superuser
 from support.hotel import Hotel, expect
 from support.machine import Machine
-from support.recordings import Inside, inside, record, standing, wav
+from support.recordings import SERVICE, Inside, inside, record, send, standing, wav
 from support.workload import caller
 
 
@@ -44,13 +45,26 @@ async def test_the_newest_is_what_was_there_last(stack: Machine, otter: Hotel, *
         may_end.set()
         newest = await first
     assert newest.id < second.id  # it began first
-    asked: dict[str, Any] = {"limit": 1} | ({"call_id": str(call_id)} if of_one_call else {})
-    listed = []
-    for _ in range(2):
-        page = expect(await asyncio.to_thread(otter.agent.get, "/v1/recordings", params=asked), 200).json()
-        listed += [item["id"] for item in page["items"]]
-        asked["cursor"] = page["next_cursor"]
-    assert listed == [str(newest.id), str(second.id)]
+    asked = {"call_id": str(call_id)} if of_one_call else {}
+    assert await _listed(otter, 2, **asked) == [str(newest.id), str(second.id)]
+
+
+async def test_of_the_same_moment_none_is_passed_over(stack: Machine, otter: Hotel) -> None:
+    call_id = otter.call()["id"]
+    made = [expect(send(otter.agent, call_id, wav(seed=seed)), 201).json()["id"] for seed in range(3)]
+    async with superuser(stack, SERVICE) as connection:
+        await connection.execute("UPDATE recording SET created_at = now() WHERE call_id = $1", UUID(call_id))
+    assert await _listed(otter, 3, call_id=call_id) == made[::-1]
+
+
+async def _listed(hotel: Hotel, count: int, **asked: str) -> list[str]:
+    """The newest, one page after the other."""
+    listed: list[str] = []
+    while len(listed) < count:
+        page = expect(await asyncio.to_thread(hotel.agent.get, "/v1/recordings", params={"limit": 1, **asked}), 200)
+        listed += [item["id"] for item in page.json()["items"]]
+        asked["cursor"] = page.json()["next_cursor"]
+    return listed
 
 
 async def test_what_is_being_erased_is_not_missing(
@@ -73,5 +87,5 @@ async def test_what_is_being_erased_is_not_missing(
         monkeypatch.setattr(zone_store, "expected", then_deleted)
         with standing(stack):  # else it would end the removal at once
             found = await parts.compared()
-            assert await removal.finish(parts.door, parts.zones, timedelta(days=30)) == 1
+            await removal.finish(parts.door, parts.zones, timedelta(days=30))
     assert [difference for difference in found if difference.path.startswith(prefix)] == []

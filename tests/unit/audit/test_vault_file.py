@@ -98,6 +98,47 @@ def test_rotated_by_copying(path, reader):
     assert reader.read() == [b"two", b"three"]
 
 
+def rotate(path, to, line):
+    path.rename(path.with_name(to))
+    append(path, line)
+
+
+def test_rotated_between_two_looks_of_one_reading(path, reader, monkeypatch):
+    append(path, b"one\n")
+    reader.read()
+    rotate(path, "audit.log-1", b"two\n")
+    listed = vault_file._files
+    answers = []
+
+    def then_rotated(of):
+        answers.append(listed(of))
+        if len(answers) == 1:
+            rotate(path, "audit.log-2", b"three\n")
+        return answers[-1]
+
+    monkeypatch.setattr(vault_file, "_files", then_rotated)
+    assert reader.read() == []
+    assert reader.read() == [b"two", b"three"]
+
+
+def test_rotated_between_looking_and_reading(path, reader, monkeypatch, caplog):
+    append(path, b"one\n" * 3)
+    reader.read()
+    append(path, b"two\n")
+    first_line = vault_file._first_line
+
+    def then_rotated(of):
+        found = first_line(of)
+        if not path.with_name("audit.log-1").exists():
+            rotate(path, "audit.log-1", b"three\n")
+        return found
+
+    monkeypatch.setattr(vault_file, "_first_line", then_rotated)
+    assert reader.read() == []
+    assert reader.read() == [b"two", b"three"]
+    assert not caplog.records
+
+
 def test_rotated_more_than_once_unseen(path, reader):
     append(path, b"one\n")
     reader.read()

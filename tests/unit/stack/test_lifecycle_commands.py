@@ -62,13 +62,15 @@ class TestWiping:
         run_folder.prepare(Stack.here())
         return Stack.here().run
 
-    @pytest.mark.parametrize(("said", "code"), [(b"n\n", 2), (b"y\n", 0)])
-    def test_a_person_is_asked(self, there, said, code):
+    @pytest.mark.parametrize(
+        ("options", "said", "code"), [((), b"n\n", 2), ((), b"y\n", 0), (("--yes",), b"", 0), (("--json",), b"", 2)]
+    )
+    def test_a_person_is_asked(self, there, options, said, code):
         ours, terminal = pty.openpty()
         os.write(ours, said)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "konci", "down", "--wipe"],
+                [sys.executable, "-m", "konci", "down", "--wipe", *options],
                 env={**os.environ, "KONCI_RUN": str(there)},
                 stdin=terminal,
                 capture_output=True,
@@ -80,7 +82,7 @@ class TestWiping:
             os.close(ours)
             os.close(terminal)
         assert done.returncode == code, done.stderr
-        assert "Nothing brings them back" in done.stdout
+        assert ("Nothing brings them back" in done.stdout) == bool(said)
         assert there.exists() == (code != 0)
 
     def test_a_script_is_not(self, run, there):
