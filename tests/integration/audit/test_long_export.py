@@ -4,6 +4,8 @@ Two of them run at once for a client, and a third is told to come later.
 """
 
 import json
+import socket
+import ssl
 import time
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
@@ -16,11 +18,11 @@ from audit import store
 from audit.delivery import EXPORT_PAGE, EXPORT_RESOURCES, EXPORTS
 from events.access import AccessEvent, Action, Actor, Resource, new_salt
 from events.uuid7 import uuid7
-from support.hotel import Hotel, activate, expect, invite
+from support.hotel import Hotel, activate, expect, gateway, invite
 from support.machine import Machine, wait_until
 from support.workload import door
 
-COUNT = 20 * EXPORT_PAGE + 7  # more than the buffers between service and reader hold
+COUNT = 30 * EXPORT_PAGE + 7  # 16 MB: the buffers between service and reader hold 11
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)
 
 
@@ -173,10 +175,12 @@ class TestOutcome:
         assert event["outcome"] == "failed"
         assert EXPORT_PAGE <= rows(event) < COUNT
 
-    def test_of_one_who_takes_nothing_and_whose_session_was_ended(self, otter: Hotel, old_events: list[str]) -> None:
+    def test_of_one_who_takes_nothing_and_whose_session_was_ended(
+        self, stack: Machine, otter: Hotel, old_events: list[str]
+    ) -> None:
         person = activate(otter.http, *_invited(otter))
         headers = {"Authorization": f"Bearer {person.token}"}
-        with otter.http.stream("GET", EXPORT, params=ASKED, headers=headers) as answer:
+        with _narrow(stack) as http, http.stream("GET", EXPORT, params=ASKED, headers=headers) as answer:
             pieces = answer.iter_raw(1000)  # held: dropped, it would close the connection
             next(pieces)
             time.sleep(2)  # all that holds some of it on the way is full by then, and no page is asked for any more
@@ -184,6 +188,13 @@ class TestOutcome:
             event = outcome(otter, answer.headers["Access-Event"], within=5)
         assert event["outcome"] == "failed"
         assert EXPORT_PAGE <= rows(event) < COUNT
+
+
+def _narrow(stack: Machine) -> httpx2.Client:
+    """A client for whom the kernel holds little: it would take the whole file."""
+    context = ssl.create_default_context(cafile=str(stack.run / "ca.pem"))
+    room = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)]
+    return gateway(stack, transport=httpx2.HTTPTransport(verify=context, socket_options=room))
 
 
 def _invited(hotel: Hotel) -> tuple[str, str, str]:
