@@ -79,11 +79,19 @@ async def test_by_time(direct: httpx2.AsyncClient, otter: Hotel, heron: Hotel, p
 
 
 async def _can_tell(http: httpx2.AsyncClient, otter: Hotel) -> float:
-    """The control: between one's own guest and an absent one, the same method sees the difference at once."""
+    """The control: between one's own guest and an absent one, the same method sees the difference at once; on a machine
+    that others make slow, with what it sees the next times beside it.
+    """
     own = f"/v1/guests/{otter.guest()['id']}"
-    absent = [f"/v1/guests/{uuid7()}" for _ in range(CONTROLS)]
-    taken = await _measure(http, otter, {"own": [own] * CONTROLS, "absent": absent})
-    return welch(*trimmed(taken["own"], taken["absent"]))
+    owns, absents, t = list[float](), list[float](), 0.0
+    for _ in range(3):
+        absent = [f"/v1/guests/{uuid7()}" for _ in range(CONTROLS)]
+        taken = await _measure(http, otter, {"own": [own] * CONTROLS, "absent": absent})
+        owns, absents = owns + taken["own"], absents + taken["absent"]
+        t = welch(*trimmed(owns, absents))
+        if abs(t) > LIMIT:
+            break
+    return t
 
 
 def test_by_bytes(otter: Hotel, heron: Hotel, probes: Probes) -> None:
