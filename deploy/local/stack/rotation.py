@@ -1,6 +1,6 @@
 """Logs that their writers hold open for ever: set aside once they are long, and the oldest of them deleted. The other
-logs are kept short by supervisord. It must never delete what the collector had no time to read (02.4): it does not ask
-whether it has, and two weeks are more than a collector stands still unseen.
+logs are kept short by supervisord. It must never delete what the collector had no time to read (02.4): that is two
+weeks, and nobody is asked whether they were enough (ADR 8).
 """
 
 import asyncio
